@@ -1,0 +1,43 @@
+"""What the parts of xmr expect of each other: encoders, heads and losses, as protocols."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from xmr.core.types import Modality
+
+Inputs = Tensor | Mapping[str, Tensor]
+"""What an encoder takes: pixels (B, 3, H, W), or token tensors by name, each (B, ...)."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A `torch.nn.Module` from raw inputs of one modality to features (B, dim).
+
+    Its raw inputs are RGB `PIL.Image`s for `Modality.IMAGE` and strings for `Modality.TEXT`.
+    """
+
+    modality: Modality
+    dim: int
+    preprocessing: Mapping[str, Any]
+    """Size, mean, colour order, padding, case...: JSON-able, and all that `prepare` depends on."""
+
+    def prepare(self, raw: Sequence[Any]) -> Inputs:
+        """B raw inputs -> model inputs on the CPU; deterministic, and cheap to pickle into a worker."""
+
+    def __call__(self, inputs: Inputs) -> Tensor:
+        """Prepared inputs of B items -> features (B, dim)."""
+
+
+class Loss(Protocol):
+    """A `torch.nn.Module` that scores a batch of matching embeddings."""
+
+    def __call__(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
+        """Unit-norm image (B, D) and text (B, D), row i matching row i, item_id (B,) -> scalar loss.
+
+        Rows with equal `item_id` also match each other.
+        """
+
+    def diagnostics(self) -> dict[str, float]:
+        """What is worth plotting beside the loss (a learned temperature), by name."""
