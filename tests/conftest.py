@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# several test processes share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

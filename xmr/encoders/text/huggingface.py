@@ -1,0 +1,61 @@
+"""Any Hugging Face text model as an encoder: BERT, RoBERTa, MPNet, sentence-transformers' models."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer
+
+from xmr.core.errors import ConfigError, did_you_mean
+from xmr.core.types import Modality
+from xmr.encoders.huggingface import config_fingerprint, load_part, load_pretrained, model_folder
+from xmr.encoders.text.tokenizer import Tokenizer
+
+POOLINGS = ("mean", "cls", "pooler")
+
+
+class HuggingFaceText(nn.Module):
+    """Tokens (B, T) -> features (B, hidden size) of one vector per sentence.
+
+    `pooling`: "mean" of the real tokens, padding left out (sentence-transformers); "cls", the first
+    token; "pooler", the model's own dense layer + tanh on the first token (BERT).
+    `name_or_path`: a folder, `package:<package>/<folder>`, or a hub name.
+    """
+
+    modality = Modality.TEXT
+
+    def __init__(
+        self, *, name_or_path: str, pooling: Literal["mean", "cls", "pooler"] = "mean", max_length: int = 128
+    ) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise ConfigError(f"unknown pooling='{pooling}'; {did_you_mean(pooling, POOLINGS)}")
+        folder = model_folder(name_or_path)
+        self.model = load_pretrained(AutoModel, folder, unused=() if pooling == "pooler" else ("pooler.",))
+        config = self.model.config
+        longest = getattr(config, "max_position_embeddings", None)
+        if longest is not None and max_length > longest:
+            raise ConfigError(f"max_length={max_length} > {longest}, the longest text of '{name_or_path}'")
+        if pooling == "pooler" and getattr(self.model, "pooler", None) is None:
+            raise ConfigError(f"'{name_or_path}' has no pooler; use pooling=mean or pooling=cls")
+        if pooling != "pooler" and hasattr(self.model, "pooler"):
+            # never reached by a gradient, which DistributedDataParallel refuses
+            self.model.pooler = None
+        self.pooling = pooling
+        self.dim: int = config.hidden_size
+        self.prepare = Tokenizer(load_part(AutoTokenizer, folder), max_length=max_length)
+        self.preprocessing: Mapping[str, Any] = {
+            "architecture": config_fingerprint(config),
+            "pooling": pooling,
+            **self.prepare.describe(),
+        }
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """{"input_ids": (B, T), "attention_mask": (B, T)} -> features (B, dim)."""
+        output = self.model(**inputs)
+        if self.pooling == "pooler":
+            return output.pooler_output
+        if self.pooling == "cls":
+            return output.last_hidden_state[:, 0]
+        mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)
+        return (output.last_hidden_state * mask).sum(1) / mask.sum(1)
