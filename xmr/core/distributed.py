@@ -1,5 +1,7 @@
 """What several processes must know of each other: which rows each embeds, and all of them together."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -12,18 +14,23 @@ def rank_and_world_size() -> tuple[int, int]:
     return 0, 1
 
 
+def gather_objects(value: Any) -> list[Any]:
+    """The (picklable) value of every process, by rank."""
+    _, world_size = rank_and_world_size()
+    values = [value] * world_size
+    if world_size > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
 def gather_rows(rows: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     """Rows (n, D) and their positions (n,) of every process -> all rows by position, on the CPU.
 
-    Positions that came more than once (padding) are kept once.
+    Positions that came more than once (padding) are kept once. A process may have no rows, of any width.
     """
-    rows, positions = rows.cpu(), positions.cpu()
-    _, world_size = rank_and_world_size()
-    if world_size > 1:
-        shares: list[tuple[Tensor, Tensor]] = [(rows, positions)] * world_size
-        dist.all_gather_object(shares, (rows, positions))
-        rows = torch.cat([share[0] for share in shares])
-        positions = torch.cat([share[1] for share in shares])
+    shares = gather_objects((rows.cpu(), positions.cpu()))
+    shares = [share for share in shares if len(share[1])] or shares[:1]
+    rows, positions = (torch.cat(column) for column in zip(*shares, strict=True))
     order = positions.argsort(stable=True)
     first = torch.ones(len(order), dtype=torch.bool)
     first[1:] = positions[order][1:] != positions[order][:-1]

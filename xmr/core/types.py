@@ -50,7 +50,7 @@ class Embeddings:
 
     def take(self, rows: np.ndarray) -> "Embeddings":
         """The embeddings at `rows` (a mask or positions), ids included."""
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        rows = np.arange(len(self))[rows]
         return Embeddings(
             self.vectors[torch.from_numpy(rows)], self.ids[rows], self.item_ids[rows], self.modality
         )
