@@ -64,9 +64,9 @@ def test_a_frozen_part_keeps_its_weights_and_statistics_and_all_others_learn(par
 
 @pytest.mark.parametrize("part", PARTS)
 def test_train_and_eval_switch_all_but_frozen_parts(part):
-    dual = model(part)
-    for mode in (True, False, True):
-        dual.train(mode)
+    dual, as_built = model(part), lambda: None
+    for switch, mode in ((as_built, True), (dual.eval, False), (dual.train, True)):
+        switch()
         modes = {name: {m.training for m in getattr(dual, name).modules()} for name in PARTS}
         assert modes == {name: {mode and name != part} for name in PARTS}
 

@@ -42,12 +42,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def check_positive(**values: float) -> None:
     """Raise `ConfigError` for the first of `values` that is not a number above zero."""
     for name, value in values.items():
-        if not value > 0:
+        if not _is_number(value) or not value > 0:
             raise ConfigError(f"{name}={value}, but it must be above 0; use a positive {name}")
 
 
 def check_at_least(limit: float, **values: float) -> None:
-    """Raise `ConfigError` for the first of `values` that is below `limit`."""
+    """Raise `ConfigError` for the first of `values` that is not a number of at least `limit`."""
     for name, value in values.items():
-        if not value >= limit:
+        if not _is_number(value) or not value >= limit:
             raise ConfigError(f"{name}={value} is below {limit}; use {name} >= {limit}")
+
+
+def check_whole(limit: int, **values: int) -> None:
+    """Raise `ConfigError` for the first of `values` that is not a whole number of at least `limit`."""
+    for name, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < limit:
+            raise ConfigError(f"{name}={value}, but it must be a whole number of at least {limit}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

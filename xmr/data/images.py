@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from xmr.core.errors import DataError
+from xmr.core.errors import DataError, MissingFilesError, problems_message
 from xmr.core.files import fingerprint
 
 
@@ -27,13 +27,21 @@ class FolderImages:
             UnidentifiedImageError,
             Image.DecompressionBombError,
             OSError,
+            RuntimeError,
             SyntaxError,
             ValueError,
         ) as error:
             raise DataError(f"image {path} can't be read ({error}); replace or remove it") from error
 
     def fingerprint(self, keys: Sequence[str]) -> str:
-        """Changes with any file's size or time of change: stat, not content, as sets can be large."""
+        """Changes with any file's size or time of change: stat, not content, as sets can be large.
+
+        Raises `MissingFilesError` that lists the images that do not exist.
+        """
+        missing = [f"'{key}'" for key in keys if not (self.root / key).is_file()]
+        if missing:
+            remedy = "Put them there, or remove the rows that name them."
+            raise MissingFilesError(problems_message(f"images missing below {self.root}", missing, remedy))
         stats = [(self.root / key).stat() for key in keys]
         return fingerprint([[key, s.st_size, s.st_mtime_ns] for key, s in zip(keys, stats, strict=True)])
 

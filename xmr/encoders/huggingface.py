@@ -83,13 +83,16 @@ def config_fingerprint(config: Any) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' table of the other tower's weights; what is missing is our error."""
-    level = transformers_logging.get_verbosity()
+    """Without transformers' progress bar and table of weights; what is missing is our error."""
+    level, had_bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(level)
+        if had_bar:
+            transformers_logging.enable_progress_bar()
 
 
 def _cached(name: str) -> Path | None:
