@@ -8,12 +8,13 @@ import netrc
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from xmr.core.errors import ConfigError, did_you_mean
+from xmr.core.errors import ConfigError, XmrError, did_you_mean
 from xmr.reporting.views import RankedQuery, Result, View
 
 if TYPE_CHECKING:
@@ -51,6 +52,26 @@ def wandb_mode() -> Mode:
             )
         return MODES[mode]
     return "online" if _has_key(settings) else "offline"
+
+
+def patient_settings() -> wandb.Settings:
+    """Settings of a run that gives up on an unreachable server after 20 seconds."""
+    import wandb
+
+    return wandb.Settings(init_timeout=20)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn wandb's failure to start a run into an `XmrError` that says how to go on without it."""
+    import wandb
+
+    try:
+        yield
+    except (wandb.errors.CommError, wandb.errors.UsageError) as error:
+        raise XmrError(
+            f"W&B can't start the run ({error}); use logger.wandb.mode=offline and sync it later"
+        ) from error
 
 
 def define_metrics(run: wandb.Run, names: Iterable[str]) -> None:

@@ -1,0 +1,117 @@
+"""The LightningModule: one training step, and embeddings for evaluation; all else is a component."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from xmr.core.errors import XmrError
+from xmr.core.protocols import Inputs, Loss
+from xmr.core.types import Modality
+from xmr.data.datamodule import EMBED_ORDER
+from xmr.data.sources import EmbedBatch, PairBatch
+from xmr.models.dual_encoder import DualEncoder
+from xmr.training.optimizers import OptimizerFactory
+from xmr.training.schedulers import WarmupCosine
+
+
+class RetrievalModule(pl.LightningModule):
+    """Trains a dual encoder with a loss on the embeddings of matching pairs.
+
+    Batches of the modalities in `cached` hold encoder features instead of inputs. `provenance` (plain
+    containers) is stored in every checkpoint: the config, and the fingerprints of the frozen encoders,
+    whose weights are left out of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: DualEncoder,
+        loss: Loss,
+        optimizer: OptimizerFactory,
+        scheduler: WarmupCosine,
+        cached: frozenset[Modality] = frozenset(),
+        log_every_n_steps: int = 50,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.cached = cached
+        self.log_every_n_steps = log_every_n_steps
+        self.provenance = dict(provenance or {})
+        # frozen encoders come from their own files: a checkpoint of heads is small and quick to write
+        self.left_out = tuple(f"model.{part}." for part in model.frozen if part.endswith("_encoder"))
+
+    def embed(self, modality: Modality, inputs: Inputs) -> Tensor:
+        """Inputs, or features where `modality` is cached, of B items -> unit-norm embeddings (B, D)."""
+        if modality in self.cached and isinstance(inputs, Tensor):
+            return self.model.embed_features(modality, inputs)
+        return self.model.embed(modality, inputs)
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the batches which epoch it is."""
+        self.trainer.datamodule.batches.set_epoch(self.current_epoch)  # type: ignore[attr-defined]
+
+    def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
+        """The loss of one batch, in float32; raises `XmrError` when a logged one is not finite."""
+        image = self.embed(Modality.IMAGE, batch.image)
+        text = self.embed(Modality.TEXT, batch.text)
+        with torch.autocast(self.device.type, enabled=False):
+            loss = self.loss(image, text, batch.item_id)
+        if batch_idx % self.log_every_n_steps == 0:
+            self._log_step(loss)
+        return loss
+
+    def _log_step(self, loss: Tensor) -> None:
+        """Write to the loggers directly: `self.log` on every step costs more than a small step itself."""
+        value = loss.item()
+        if not value < float("inf"):
+            raise XmrError(
+                f"the loss is {value} at step {self.global_step + 1}; lower optimizer.lr, or use precision=32"
+            )
+        lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+        metrics = {"train/loss": value, "train/lr": lr, "epoch": self.current_epoch + 1}
+        metrics |= {f"train/{name}": value for name, value in self.loss.diagnostics().items()}
+        for logger in self.loggers:
+            logger.log_metrics(metrics, step=self.global_step + 1)
+
+    def validation_step(self, batch: EmbedBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Embeddings (B, D) of one batch of the modality that the loader stands for."""
+        return self.embed(EMBED_ORDER[dataloader_idx], batch.inputs)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer with its schedule over all steps of the run."""
+        optimizer = self.optimizer.build(self.named_parameters())
+        schedule = self.scheduler.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the frozen encoders out and put the provenance in."""
+        checkpoint["state_dict"] = {
+            name: value
+            for name, value in checkpoint["state_dict"].items()
+            if not name.startswith(self.left_out)
+        }
+        checkpoint["xmr"] = self.provenance
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the weights of a checkpoint; raises `XmrError` when its frozen encoders are others."""
+        self.on_load_checkpoint(checkpoint)
+        self.load_state_dict(checkpoint["state_dict"])
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Fill in the frozen encoders from this module, after checking that they are the same ones."""
+        stored, own = (provenance.get("encoders", {}) for provenance in (checkpoint["xmr"], self.provenance))
+        for modality, fingerprint in stored.items():
+            if own.get(modality) != fingerprint:
+                raise XmrError(
+                    f"the checkpoint was trained on a frozen {modality} encoder with fingerprint "
+                    f"{fingerprint}, but the one at hand has {own.get(modality)}; install its weights"
+                )
+        kept = {name: v for name, v in self.state_dict().items() if name.startswith(self.left_out)}
+        checkpoint["state_dict"] = {**kept, **checkpoint["state_dict"]}
