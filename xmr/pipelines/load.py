@@ -1,0 +1,163 @@
+"""A finished run in Python: encode, search, look at metrics and panels."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from xmr.core.errors import ConfigError
+from xmr.core.protocols import Inputs
+from xmr.core.types import Embeddings, Modality
+from xmr.data.images import as_rgb
+from xmr.index.faiss_flat import FaissFlat
+from xmr.pipelines.build import Components
+from xmr.pipelines.cli import register_resolvers
+from xmr.pipelines.evaluate import checkpoint_path, restore
+from xmr.pipelines.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One image or text found: its id, its cosine similarity in [-1, 1], and what it is."""
+
+    id: str
+    score: float
+    image: Image.Image | None = None
+    text: str | None = None
+
+
+class LoadedRun:
+    """A trained model with the data it was trained on.
+
+    `split` ("val" by default) is what `search` looks through.
+    """
+
+    def __init__(self, components: Components, folder: RunFolder, *, split: str = "val") -> None:
+        self.folder = folder.path
+        self.dataset = components.dataset
+        self.split = components.dataset.split(split)
+        self._components = components
+        self._run = folder
+        self._model = components.module.model.eval()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The final metrics of the run, by `image_to_text/recall@1`..."""
+        return self._run.load_results()["metrics"]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """All that results.json holds: protocol, metrics, chance, cost..."""
+        return self._run.load_results()
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of metrics.csv, as numbers; a row has the metrics of its step alone."""
+        with self._run.metrics_file.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)
+            ]
+
+    @property
+    def panels(self) -> dict[str, Path]:
+        """The pictures of the run, by name."""
+        return {path.stem: path for path in sorted(self._run.panels.glob("*.png"))}
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """N texts -> unit-norm embeddings (N, D), float32."""
+        if isinstance(texts, str):
+            raise ConfigError("encode_text takes a list of texts; write [text] for one")
+        return self._encode(Modality.TEXT, list(texts))
+
+    def encode_image(self, images: Sequence[Image.Image | Path | str]) -> np.ndarray:
+        """N pictures, or paths of them, -> unit-norm embeddings (N, D), float32."""
+        if isinstance(images, str | Path | Image.Image):
+            raise ConfigError("encode_image takes a list of pictures; write [picture] for one")
+        return self._encode(Modality.IMAGE, [_picture(image) for image in images])
+
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        image: Image.Image | Path | str | None = None,
+        k: int = 10,
+        among: str = "image",
+    ) -> list[Hit]:
+        """The `k` images (`among="text"`: texts) of the split that are nearest to a text or a picture."""
+        if (text is None) == (image is None):
+            raise ConfigError("search takes a text or an image: give exactly one of them")
+        if among not in ("image", "text"):
+            raise ConfigError(f"among='{among}'; search looks among 'image' or 'text'")
+        vectors = self.encode_text([text]) if text is not None else self.encode_image([image])  # type: ignore[list-item]
+        query = Embeddings(
+            torch.from_numpy(vectors), np.array(["query"]), np.array(["query"]), Modality(among)
+        )
+        index = self._indexes[Modality(among)]
+        found = index.search(query, k=k)
+        return [
+            self._hit(among, str(i), float(s))
+            for i, s in zip(found.gallery_ids[0], found.scores[0], strict=True)
+        ]
+
+    def _hit(self, among: str, id_: str, score: float) -> Hit:
+        if among == "text":
+            return Hit(id_, score, text=self._texts[id_])
+        return Hit(id_, score, image=self.dataset.read_image(self._keys[id_]))
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return dict(zip(self.split.image_ids.tolist(), self.split.image_keys.tolist(), strict=True))
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return dict(zip(self.split.text_ids.tolist(), self.split.texts, strict=True))
+
+    @cached_property
+    def _indexes(self) -> dict[Modality, FaissFlat]:
+        sources = self._components.sources(self.split)
+        split = self.split
+        ids = {
+            Modality.IMAGE: (split.image_ids, split.image_item_ids),
+            Modality.TEXT: (split.text_ids, split.text_item_ids),
+        }
+        indexes = {}
+        for modality, source in sources.items():
+            chunks = np.array_split(np.arange(len(source)), range(256, len(source), 256))
+            with torch.inference_mode():
+                vectors = [self._components.module.embed(modality, source.fetch(rows)) for rows in chunks]
+            index = FaissFlat(device="cpu")
+            index.add(Embeddings(torch.cat(vectors), *ids[modality], modality))
+            indexes[modality] = index
+        return indexes
+
+    def _encode(self, modality: Modality, raw: list[Any]) -> np.ndarray:
+        inputs: Inputs = self._model.encoder(modality).prepare(raw)
+        with torch.inference_mode():
+            return self._model.embed(modality, inputs).float().numpy()
+
+
+def load(run: str | Path, *, split: str = "val", overrides: Sequence[str] = ()) -> LoadedRun:
+    """Load the best checkpoint of a run folder (or a checkpoint file), on the CPU.
+
+    `overrides` change settings of the run (`data.path=elsewhere.csv`).
+
+    Raises `XmrError` when there is none, or when the frozen encoders at hand are not those of the run.
+    """
+    register_resolvers()
+    path = checkpoint_path(run)
+    return LoadedRun(
+        restore(path, ["trainer.accelerator=cpu", *overrides]), RunFolder(path.parents[1]), split=split
+    )
+
+
+def _picture(image: Image.Image | Path | str) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return as_rgb(image)
+    with Image.open(image) as opened:
+        return as_rgb(opened)

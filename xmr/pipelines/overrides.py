@@ -1,0 +1,79 @@
+"""Checks the command line before Hydra sees it, so that a misspelt key names the nearest valid one."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from xmr.core.errors import ConfigError, did_you_mean
+
+
+def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` for the first override that names no config group, option or key."""
+    words = [word for word in arguments if "=" in word and not word.startswith("-")]
+    if not words or len(words) < len([word for word in arguments if not word.startswith("-")]):
+        stray = [word for word in arguments if "=" not in word and not word.startswith(("-", "~"))]
+        if stray:
+            raise ConfigError(f"'{stray[0]}' is no key=value; write settings as key=value")
+    try:
+        overrides = OverridesParser.create().parse_overrides(words)
+    except HydraException as error:
+        raise ConfigError(f"can't read the settings given: {error}") from error
+    groups = {str(path.relative_to(conf)) for path in conf.rglob("*") if path.is_dir()}
+    chosen = []
+    for override in overrides:
+        if override.key_or_group in groups:
+            _check_option(conf, override)
+            chosen.append(_first_choice(override))
+    config = compose_config(conf, config_name, chosen)
+    known = list(_keys(config))
+    for override in overrides:
+        key = override.key_or_group
+        if key in groups or override.is_add() or override.is_delete() or key.startswith("hydra."):
+            continue
+        if key not in known:
+            raise ConfigError(f"unknown setting '{key}'; {_nearest(key, [*known, *groups])}")
+
+
+def compose_config(conf: Path, config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """The config that `overrides` give; raises `ConfigError` when they do not fit together."""
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        try:
+            return compose(config_name, overrides=list(overrides))
+        except HydraException as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+
+
+def _check_option(conf: Path, override: Override) -> None:
+    group = override.key_or_group
+    options = [path.stem for path in (conf / group).glob("*.yaml")]
+    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    for value in values:
+        if value is not None and (option := str(value)) not in options:
+            raise ConfigError(f"{group}={option} does not exist; {did_you_mean(option, options)}")
+
+
+def _first_choice(override: Override) -> str:
+    if override.is_sweep_override():
+        return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+    return override.input_line or ""
+
+
+def _keys(config: Any, prefix: str = "") -> Iterator[str]:
+    """Every dotted key, of inner nodes as well as of leaves."""
+    for key, value in config.items_ex(resolve=False):
+        yield f"{prefix}{key}"
+        if isinstance(value, DictConfig):
+            yield from _keys(value, f"{prefix}{key}.")
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """The nearest known key; where only the last part is wrong, among its siblings."""
+    parent, _, _ = key.rpartition(".")
+    siblings = [name for name in known if name.rpartition(".")[0] == parent]
+    return did_you_mean(key, siblings or known) if parent in known or not parent else did_you_mean(key, known)
