@@ -26,6 +26,7 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/python train.py experiment=emoji name=demo
 	$(BIN)/python scripts/evaluate.py checkpoint=runs/demo/latest split=test
+	$(BIN)/python scripts/leaderboard.py runs/demo
 	@echo
 	@echo "look at     runs/demo/latest/panels/text_to_image-random.png"
 	@echo "try next    $(BIN)/python train.py experiment=emoji loss=siglip"

@@ -7,7 +7,6 @@ python scripts/doctor.py data data=table data.path=F    counts, unreadable image
 import argparse
 
 from xmr.pipelines.cli import guarded_main
-from xmr.pipelines.doctor import doctor
 
 
 def main() -> None:
@@ -28,6 +27,8 @@ def main() -> None:
         "--golden", metavar="FOLDER", help="compare with the golden embeddings of this folder"
     )
     arguments = parser.parse_args()
+    from xmr.pipelines.doctor import doctor
+
     doctor(arguments.subject, arguments.settings, record=arguments.record, golden=arguments.golden)
 
 

@@ -174,7 +174,7 @@ class Fit:
         if last is None:
             logger.log_metrics({"val/toy/mean_recall": 0.1, "epoch": 0}, step=0)
         callbacks = [
-            RetrievalEvaluation(val_split, prefix="val/toy"),
+            RetrievalEvaluation(val_split, prefix="val/toy", ks=(1, 5, 24)),
             RunProgress(monitor=self.monitor),
             RandomState(),
             SaveOnInterrupt(self.folder),
@@ -207,7 +207,11 @@ def run_in_two_processes(fit: Fit, *, signalled: int) -> list[int]:
         own = Fit(**(vars(fit) | {"signals": fit.signals if rank == signalled else {}}))
         environment = {"LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         processes.append(start(_run, own, **environment))
-    return [join(process) for process in processes]
+    try:
+        return [join(process, 60) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one may wait for the other
 
 
 def _run(fit: Fit) -> None:

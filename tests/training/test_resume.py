@@ -120,15 +120,20 @@ def test_a_second_signal_stops_at_once(tmp_path):
     assert load_checkpoint(tmp_path / "last.ckpt")["epoch"] == 0
 
 
-def test_last_checkpoint_is_of_the_last_epoch_even_without_a_new_best(tmp_path):
-    """The mean rank falls while the model learns: by `max`, the first epoch stays the best."""
-    fit = Fit(tmp_path, monitor="val/image_to_text/mean_rank")
+@pytest.mark.parametrize(
+    ("monitor", "best"),
+    [("val/text_to_image/recall@24", 0), ("val/text_to_image/mean_rank", 1)],
+    ids=["never better than at first", "better each time"],
+)
+def test_last_is_of_the_last_epoch_and_best_of_the_best(tmp_path, monitor, best):
+    """The recall among all 24 is always 1; the mean rank falls."""
+    fit = Fit(tmp_path, monitor=monitor)
     assert run_in_process(replace(fit, signals={(2, 1): KILL})) == -9
     epochs = [load_checkpoint(tmp_path / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
-    assert epochs == [0, 1]
+    assert epochs == [best, 1]
     assert run_in_process(replace(fit, resume=True)) == 0
     epochs = [load_checkpoint(tmp_path / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
-    assert epochs == [0, 2]
+    assert epochs == [2 * best, 2]
 
 
 def test_max_steps_is_refused(tmp_path):

@@ -59,7 +59,8 @@ class ImageTransform:
             pixels[row] = np.asarray(self._resized(image))
         if self.colour_order == "BGR":
             pixels = pixels[..., ::-1]
-        planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))).float()
+        # a view, not a copy: in this layout (channels last) convolutions are also faster
+        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return planes.div_(255).sub_(mean).div_(std)
 

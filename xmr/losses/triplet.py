@@ -29,8 +29,8 @@ class TripletLoss(nn.Module):
     def _one_way(self, similarity: Tensor, positive: Tensor) -> Tensor:
         chosen = self.miner(similarity.detach(), positive)
         hinge = relu(self.margin - similarity.diagonal() + similarity.gather(1, chosen[:, None]).squeeze(1))
-        has_negative = ~positive.all(dim=1)
-        return (hinge * has_negative).sum() / has_negative.sum().clamp(min=1)
+        # a batch of one item has no negatives
+        return (hinge * ~positive.all(dim=1)).mean()
 
     def diagnostics(self) -> dict[str, float]:
         """Nothing is learned here."""

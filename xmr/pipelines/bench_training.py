@@ -27,6 +27,7 @@ from xmr.losses.info_nce import InfoNCE
 from xmr.models.dual_encoder import DualEncoder
 from xmr.models.heads import LinearHead
 from xmr.pipelines.run_folder import environment
+from xmr.reporting.wandb_run import Mode
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState
 from xmr.training.interrupt import SaveOnInterrupt
 from xmr.training.loggers import build_loggers
@@ -153,7 +154,7 @@ def _lightning(split: Split, features: dict[Modality, np.ndarray], steps: int) -
     ).fit(_Bare(), _loader(split, features, steps))
 
 
-def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wandb: str) -> None:
+def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wandb: Mode) -> None:
     """A run with all that train.py adds to a step; the evaluation, once an epoch, is not part of it."""
     sources = {modality: CachedFeatures(values) for modality, values in features.items()}
     model = DualEncoder(
@@ -180,7 +181,7 @@ def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wand
         pl.Trainer(
             max_epochs=1,
             accelerator="cpu",
-            logger=build_loggers(folder, mode=wandb, project="bench", name="bench"),
+            logger=build_loggers(folder, mode=wandb, project="bench"),
             callbacks=[
                 RunProgress(monitor="none", console=Console(stderr=True, quiet=True)),
                 RandomState(),

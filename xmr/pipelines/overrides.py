@@ -12,14 +12,16 @@ from omegaconf import DictConfig
 
 from xmr.core.errors import ConfigError, did_you_mean
 
+# of Hydra's command line: what follows them is no setting
+FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--config-dir", "-cd")
+
 
 def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> None:
     """Raise `ConfigError` for the first override that names no config group, option or key."""
-    words = [word for word in arguments if "=" in word and not word.startswith("-")]
-    if not words or len(words) < len([word for word in arguments if not word.startswith("-")]):
-        stray = [word for word in arguments if "=" not in word and not word.startswith(("-", "~"))]
-        if stray:
-            raise ConfigError(f"'{stray[0]}' is no key=value; write settings as key=value")
+    words = _settings(arguments)
+    stray = [word for word in words if "=" not in word and not word.startswith("~")]
+    if stray:
+        raise ConfigError(f"'{stray[0]}' is no key=value; write settings as key=value")
     try:
         overrides = OverridesParser.create().parse_overrides(words)
     except HydraException as error:
@@ -38,6 +40,13 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> N
             continue
         if key not in known:
             raise ConfigError(f"unknown setting '{key}'; {_nearest(key, [*known, *groups])}")
+    compose_config(conf, config_name, [_first_choice(override) for override in overrides])
+
+
+def _settings(arguments: Sequence[str]) -> list[str]:
+    """The arguments without Hydra's own flags and their values."""
+    flag_values = {n + 1 for n, word in enumerate(arguments) if word in FLAGS_WITH_VALUE}
+    return [word for n, word in enumerate(arguments) if not word.startswith("-") and n not in flag_values]
 
 
 def compose_config(conf: Path, config_name: str, overrides: Sequence[str]) -> DictConfig:

@@ -61,7 +61,8 @@ class PanelWriter:
         def view(image_id: str) -> View:
             row = position[image_id]
             key, label = str(self.split.image_keys[row]), str(self.split.labels[row])
-            return View(image=self.dataset.read_image(key), label=label)
+            # of a label with levels (animals-nature/animal-bug) there is room for the last alone
+            return View(image=self.dataset.read_image(key), label=label.rpartition("/")[2])
 
         return view
 

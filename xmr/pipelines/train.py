@@ -190,9 +190,7 @@ class TrainingRun:
             self.folder.path,
             mode=wandb_run.wandb_mode() if wandb.mode == "auto" else wandb.mode,
             project=wandb.project,
-            name=self.folder.run_id,
             group=wandb.group,
-            tags=list(wandb.tags),
             config=self.components.module.provenance["config"],
             resume_step=resume_step,
         )
@@ -274,6 +272,7 @@ class TrainingRun:
             f"pictures    {path / 'panels'}",
             f"score test  python scripts/evaluate.py checkpoint={path / 'checkpoints/best.ckpt'}",
         ]
+        lines.append("compare     python scripts/leaderboard.py runs/")
         if sync:
             lines.append(f"upload      {sync}")
         print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)

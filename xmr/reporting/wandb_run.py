@@ -8,8 +8,7 @@ import netrc
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -54,24 +53,34 @@ def wandb_mode() -> Mode:
     return "online" if _has_key(settings) else "offline"
 
 
-def patient_settings() -> wandb.Settings:
-    """Settings of a run that gives up on an unreachable server after 20 seconds."""
-    import wandb
+def start_run(
+    folder: Path, *, mode: Mode, project: str, name: str, group: str | None = None, config: Mapping[str, Any]
+) -> wandb.Run:
+    """Start the run `name`, which is its id as well, below `folder`, or go on with it.
 
-    return wandb.Settings(init_timeout=20)
-
-
-@contextmanager
-def reachable() -> Iterator[None]:
-    """Turn wandb's failure to start a run into an `XmrError` that says how to go on without it."""
+    Waits 20 seconds for a server and then raises `XmrError`, which says how to go on without one.
+    """
     import wandb
 
     try:
-        yield
+        run = wandb.init(
+            dir=folder,
+            mode=mode,
+            project=project,
+            id=name,
+            name=name,
+            group=group,
+            config=dict(config),
+            resume="allow",
+            settings=wandb.Settings(init_timeout=20),
+        )
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         raise XmrError(
             f"W&B can't start the run ({error}); use logger.wandb.mode=offline and sync it later"
         ) from error
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    return run
 
 
 def define_metrics(run: wandb.Run, names: Iterable[str]) -> None:

@@ -82,15 +82,16 @@ def _set_random_state(state: dict[str, Any]) -> None:
 class BestAndLast(ModelCheckpoint):
     """`best.ckpt` by the metric `monitor` and `last.ckpt`, both saved when an epoch ends.
 
-    Lightning's own `save_last` writes `last.ckpt` only in the epochs that bring a new best.
+    Of ranks the lowest is best, of all else the highest. Lightning's own `save_last` writes `last.ckpt`
+    only in the epochs that bring a new best.
     """
 
-    def __init__(self, folder: Path, *, monitor: str, mode: str = "max") -> None:
+    def __init__(self, folder: Path, *, monitor: str) -> None:
         super().__init__(
             dirpath=folder,
             filename="best",
             monitor=monitor,
-            mode=mode,
+            mode="min" if monitor.endswith("_rank") else "max",
             auto_insert_metric_name=False,
             enable_version_counter=False,
             save_on_train_epoch_end=True,

@@ -55,10 +55,14 @@ class RunProgress(pl.Callback):
             self._task,
             completed=trainer.global_step,
             description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
-            metric="" if value is None else f"{self.monitor} {100 * float(value):.1f} %",
+            metric="" if value is None else self._shown(float(value)),
         )
         self._progress.refresh()
         self._drawn = time.monotonic()
+
+    def _shown(self, value: float) -> str:
+        is_rank = self.monitor.endswith("_rank")
+        return f"{self.monitor} {value:.1f}" if is_rank else f"{self.monitor} {100 * value:.1f} %"
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the bar."""

@@ -1,0 +1,110 @@
+"""train.py's variants on the shapes set: each setting that the README names does what it says."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.pipelines.running import Outcome, train_here
+
+TINY = (
+    "data=shapes",
+    "data.size=60",
+    "batch_size=16",
+    "trainer.max_epochs=2",
+    "evaluation.panels.queries=1",
+    "logger=csv_only",
+    "name=tiny",
+)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that features are computed once."""
+    return tmp_path_factory.mktemp("train")
+
+
+@pytest.fixture
+def train(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Path, Outcome]]:
+    monkeypatch.chdir(workplace)
+
+    def run(*arguments: str) -> tuple[Path, Outcome]:
+        outcome = train_here(*TINY, *arguments, capsys=capsys, monkeypatch=monkeypatch)
+        assert outcome.code == 0, outcome.stderr
+        return (workplace / "runs/tiny/latest").resolve(), outcome
+
+    return run
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("loss=siglip",),
+        ("loss=triplet", "miner=semi_hard"),
+        ("head=mlp", "optimizer=sgd", "scheduler=constant"),
+        ("trainer.precision=bf16-mixed",),
+        ("trainer.accumulate_grad_batches=2", "sampler=every_text"),
+        ("callbacks=early_stopping",),
+        ("features=live", "workers=1", "trainer.max_epochs=1"),
+        ("model.freeze=[text_encoder]", "trainer.max_epochs=1", "data.size=40", "batch_size=8"),
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_it_trains(train: Callable[..., tuple[Path, Outcome]], arguments: tuple[str, ...]) -> None:
+    run, _ = train(*arguments)
+    results = json.loads((run / "results.json").read_text())
+    assert 0 <= results["metrics"]["mean_recall"] <= 1
+    assert results["model"]["trained_parameters"] > 0
+
+
+def test_a_trained_encoder_gets_its_own_learning_rate(train: Callable[..., tuple[Path, Outcome]]) -> None:
+    run, _ = train(
+        "model.freeze=[text_encoder]",
+        "+optimizer.groups={model.image_encoder.*: {lr: 1e-5}}",
+        "trainer.max_epochs=1",
+        "data.size=40",
+        "batch_size=8",
+    )
+    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    rates = {group["initial_lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
+    assert rates == {1e-5, 1e-3}
+    names = checkpoint["state_dict"]
+    assert any(name.startswith("model.image_encoder") for name in names), "what is trained is saved"
+    assert not any(name.startswith("model.text_encoder") for name in names), "what is frozen is not"
+
+
+def test_training_starts_from_the_untrained_score(train: Callable[..., tuple[Path, Outcome]]) -> None:
+    run, _ = train("trainer.log_every_n_steps=1")
+    results, logged = json.loads((run / "results.json").read_text()), rows(run)
+    first, last = logged[0], [row for row in logged if row["val/shapes/mean_recall"]][-1]
+    assert first["step"] == "0"
+    assert float(first["val/shapes/mean_recall"]) == results["untrained"]["mean_recall"]
+    assert [row["step"] for row in logged if row["train/loss"]] == ["1", "2", "3", "4"]
+    assert last["step"] == "4"
+    assert last["epoch"] == "2.0"
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not(train: Callable[..., tuple[Path, Outcome]]) -> None:
+    first, again, other = (rows(train(f"seed={seed}")[0]) for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_the_best_checkpoint_is_that_of_the_best_epoch(train: Callable[..., tuple[Path, Outcome]]) -> None:
+    run, _ = train("trainer.max_epochs=4")
+    results = json.loads((run / "results.json").read_text())
+    by_epoch = [
+        float(row["val/shapes/mean_recall"]) for row in rows(run)[1:] if row["val/shapes/mean_recall"]
+    ]
+    assert results["metrics"]["mean_recall"] == max(by_epoch)
+    assert by_epoch[results["epoch"] - 1] == max(by_epoch)
