@@ -25,7 +25,7 @@ def test_there_are_commands() -> None:
     assert commands("make") >= ["make demo", "make test"]
 
 
-@pytest.mark.parametrize("line", commands("python train.py"))
+@pytest.mark.parametrize("line", [line for line in commands("python train.py") if "resume=" not in line])
 def test_every_train_command_has_valid_settings(line: str) -> None:
     register_resolvers()
     arguments = [word.strip("'\"") for word in line.split()[2:]]

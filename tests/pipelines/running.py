@@ -1,14 +1,13 @@
 """How tests run xmr's commands: in this process for speed, or in a real one."""
 
 import os
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from xmr.pipelines import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +28,7 @@ def train_here(
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     code = 0
     try:
-        cli.run("xmr.pipelines.train:train", config_name="train")
+        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
     except SystemExit as stop:
         code = int(stop.code or 0)
     captured = capsys.readouterr()

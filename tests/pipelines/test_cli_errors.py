@@ -49,6 +49,7 @@ def table(tmp_path: Path) -> Path:
         ("encoder/image=resnet51", "did you mean 'resnet5"),
         ("experiment=emojii", "did you mean 'emoji'"),
         ("emoji", "key=value"),
+        ("encoder=resnet50", "encoder/image=..."),
         ("batch_size=", "batch_size"),
     ],
 )
@@ -73,7 +74,11 @@ def test_misspelt_settings_name_the_nearest(train: Callable[..., Outcome], argum
         ("logger.wandb.mode=ofline", "logger.wandb.mode=ofline"),
         ("loss._target_=os.system", "_target_=os.system"),
         ("seed=-1", "seed"),
-        ("evaluation.ks=[0]", "0"),
+        ("evaluation.ks=[0]", "evaluation.ks=0"),
+        ("evaluation.ks=5", "evaluation.ks=[1,5,10]"),
+        ("evaluation.monitor=recal", "did you mean"),
+        ("+trainer.max_steps=3", "max_epochs"),
+        ("+optimizer.groups={none.*: {lr: 1}}", "none.*"),
         ("data.val_fraction=0", "val"),
     ],
 )
@@ -139,3 +144,18 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert debug.code == 1
     assert "Traceback" not in plain.stderr
     assert "Traceback" in debug.stderr
+
+
+def test_a_folder_of_the_users_own_is_left_alone(train: Callable[..., Outcome], tmp_path: Path) -> None:
+    thesis = tmp_path / "precious/thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    outcome = train(f"hydra.run.dir={thesis.parent}", "data=table", f"data.path={tmp_path}/none.csv")
+    assert outcome.code != 0
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_mistyped_run_folder_is_not_created(train: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = train("resume=runs/toy/latset")
+    assert outcome.code != 0
+    assert not (tmp_path / "runs").exists()

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from xmr.core.errors import ConfigError, MissingFilesError
-from xmr.pipelines.run_folder import RunFolder, resumed_config
+from xmr.pipelines.run_folder import RunFolder, resumed_config, with_overrides
 
 
 @pytest.fixture
@@ -33,15 +33,40 @@ def test_latest_points_to_the_newest_run(run: RunFolder) -> None:
 
 
 def test_resuming_takes_the_runs_settings_and_changes_values(run: RunFolder) -> None:
-    config = resumed_config(run.path, [f"resume={run.path}", "trainer.max_epochs=5"])
+    config = resumed_config(run, ["trainer.max_epochs=5"])
     assert config.seed == 3
     assert config.trainer.max_epochs == 5
 
 
-@pytest.mark.parametrize(("override", "said"), [("loss=triplet", "none of them"), ("trainer=x", "exchange")])
-def test_resuming_exchanges_no_parts(run: RunFolder, override: str, said: str) -> None:
+@pytest.mark.parametrize("override", ["loss=triplet", "optimizer.lr=1", "seed=4", "trainer=x"])
+def test_resuming_refuses_what_the_checkpoint_holds(run: RunFolder, override: str) -> None:
+    with pytest.raises(ConfigError, match="start a new run"):
+        resumed_config(run, [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("trainer.max_epoch=1", "did you mean 'trainer.max_epochs'"),
+        ("trainer=x", "one by one"),
+        ("seed", "key=value"),
+        ("seed=a: b: c", "can't read the value"),
+    ],
+)
+def test_bad_overrides_are_explained(run: RunFolder, override: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        resumed_config(run.path, [override])
+        with_overrides(run.load_config(), [override])
+
+
+def test_discarding_keeps_what_others_put_there(run: RunFolder, tmp_path: Path) -> None:
+    (run.path / "run.log").write_text("log")
+    run.discard()
+    assert run.config_file.exists()
+    assert not (run.path / "run.log").exists()
+    empty = RunFolder(tmp_path / "runs/other/one")
+    empty.path.mkdir(parents=True)
+    empty.discard()
+    assert not empty.path.parent.exists()
 
 
 def test_what_is_missing_is_named(tmp_path: Path, run: RunFolder) -> None:

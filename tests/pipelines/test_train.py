@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from tests.pipelines.running import Outcome, train_here
+from tests.pipelines.running import Outcome, run_script, train_here
 
 TINY = (
     "data=shapes",
@@ -108,3 +109,54 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(train: Callable[..., tupl
     ]
     assert results["metrics"]["mean_recall"] == max(by_epoch)
     assert by_epoch[results["epoch"] - 1] == max(by_epoch)
+
+
+def test_a_finished_run_can_be_moved_and_extended(
+    train: Callable[..., tuple[Path, Outcome]],
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, _ = train("name=extended")
+    moved = workplace / "moved"
+    run.rename(moved)
+    for epochs in (4, 5):
+        outcome = train_here(
+            f"resume={moved}", f"trainer.max_epochs={epochs}", capsys=capsys, monkeypatch=monkeypatch
+        )
+        assert outcome.code == 0, outcome.stderr
+    results = json.loads((moved / "results.json").read_text())
+    by_epoch = [float(row["val/shapes/mean_recall"]) for row in rows(moved) if row["val/shapes/mean_recall"]]
+    assert len(by_epoch) == 1 + 5
+    assert results["metrics"]["mean_recall"] == max(by_epoch[1:])
+    assert results["cost"]["epochs"] == 5
+    assert len((moved / "resumes.jsonl").read_text().splitlines()) == 2
+    fewer = train_here(f"resume={moved}", "trainer.max_epochs=3", capsys=capsys, monkeypatch=monkeypatch)
+    assert fewer.code == 1
+    assert "has had 5 epochs" in fewer.stderr
+
+
+def test_data_that_changed_is_neither_trained_on_nor_scored(
+    workplace: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(workplace)
+    for number in range(10):
+        Image.new("RGB", (32, 32), (number * 20, 0, 0)).save(tmp_path / f"{number}.png")
+    table = tmp_path / "table.csv"
+    table.write_text("image,caption\n" + "".join(f"{n}.png,picture {n}\n" for n in range(10)))
+    settings = [setting for setting in TINY if not setting.startswith("data")]
+    outcome = train_here(
+        *settings, "data=table", f"data.path={table}", capsys=capsys, monkeypatch=monkeypatch
+    )
+    assert outcome.code == 0, outcome.stderr
+    run = (workplace / "runs/tiny/latest").resolve()
+    table.write_text(table.read_text().replace("picture 3", "another text"))
+    resumed = train_here(f"resume={run}", "trainer.max_epochs=3", capsys=capsys, monkeypatch=monkeypatch)
+    assert resumed.code == 1
+    assert "data has changed" in resumed.stderr
+    scored = run_script("scripts/evaluate.py", f"checkpoint={run}", "split=val", cwd=tmp_path)
+    assert scored.code == 1
+    assert "changed_data=true" in scored.stderr

@@ -54,14 +54,17 @@ def test_what_cannot_be_shown_is_listed_with_its_reason(tmp_path: Path) -> None:
     nan = result(tmp_path / "nan", float("nan"))
     old = result(tmp_path / "old", 0.5) / "results.json"
     old.write_text(old.read_text().replace('"schema_version": 1', '"schema_version": 0'))
-    live = tmp_path / "live"
-    live.mkdir()
-    (live / "config.yaml").write_text("name: live")
+    live, early = tmp_path / "live", tmp_path / "early"
+    for folder in (live, early):
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "config.yaml").write_text("name: live")
+    (live / "checkpoints/last.ckpt").touch()
     entries, left_out = read_runs(tmp_path)
     assert [entry.path.name for entry in entries] == ["good"]
     assert "not a number" in left_out[nan / "results.json"]
     assert "schema version 0" in left_out[old]
     assert "resume=" in left_out[live]
+    assert "before its first checkpoint" in left_out[early]
     assert half in left_out
 
 
@@ -69,6 +72,7 @@ def test_the_link_to_the_latest_run_is_not_a_run_of_its_own(tmp_path: Path) -> N
     result(tmp_path / "run", 0.5)
     (tmp_path / "latest").symlink_to("run")
     assert len(read_runs(tmp_path)[0]) == 1
+    assert len(read_runs(tmp_path / "latest")[0]) == 1, "unless it is what was asked for"
 
 
 def test_an_unknown_metric_names_the_nearest(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class Fit:
     def run(self) -> None:
         """Train to the end and write the state to `final.pt`; exits as the signal says when interrupted."""
         torch.set_num_threads(1)
-        pl.seed_everything(1, verbose=False)
+        pl.seed_everything(int(os.environ.get("LOCAL_RANK", "0")), verbose=False)  # each process its own
         data, val_split = toy_data(workers=self.workers)
         module = toy_module(
             freeze=self.freeze,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from tests.processes import join, start
 from xmr.training.csv_logger import CsvLogger
@@ -78,6 +79,15 @@ def test_a_row_that_was_cut_short_is_dropped(tmp_path):
         path.write_bytes(whole[:-cut])
         CsvLogger(path, resume_step=100)
         assert [row["step"] for row in rows(path)] == ["0", "1", "2"]
+
+
+def test_only_the_first_process_writes(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.csv"
+    write_run(path, range(10))
+    before = path.read_bytes()
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    write_run(path, range(4, 6), resume_step=3)
+    assert path.read_bytes() == before
 
 
 def _log_and_die(path: Path) -> None:

@@ -1,6 +1,7 @@
 """RetrievalModule, its data and its evaluation in real runs of Lightning, on the CPU and in this process."""
 
 import io
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from rich.console import Console
 
 from tests.training.fits import DIMS, MONITOR, toy_data, toy_module, toy_sources, toy_splits, toy_trainer
-from xmr.core.errors import ConfigError, XmrError
+from xmr.core.errors import ConfigError, DataError, XmrError
 from xmr.core.types import Modality
 from xmr.data.sources import CachedFeatures
 from xmr.losses.miners import HardestNegative
@@ -18,7 +19,7 @@ from xmr.losses.triplet import TripletLoss
 from xmr.training.checkpoints import BestAndLast, load_checkpoint
 from xmr.training.csv_logger import CsvLogger
 from xmr.training.evaluation import RetrievalEvaluation
-from xmr.training.progress import RunProgress
+from xmr.training.progress import RunProgress, Stopwatch
 
 ENCODERS = ("image_encoder", "text_encoder")
 CACHED = frozenset(DIMS)
@@ -84,6 +85,31 @@ def test_a_checkpoint_is_restored_whole(tmp_path):
     thawed = toy_module(provenance={})
     with pytest.raises(XmrError, match="frozen image encoder"):
         thawed.restore(load_checkpoint(tmp_path / "last.ckpt"))
+
+
+def test_a_run_goes_on_with_its_own_data_alone(tmp_path):
+    fit(tmp_path, toy_module(provenance={"data": "aa"}), callbacks=[BestAndLast(tmp_path, monitor=MONITOR)])
+    trainer = toy_trainer(tmp_path, [], max_epochs=4)
+    with pytest.raises(DataError, match=r"data has changed .*\(fingerprint aa, now bb\)"):
+        trainer.fit(
+            toy_module(provenance={"data": "bb"}),
+            datamodule=toy_data()[0],
+            ckpt_path=tmp_path / "last.ckpt",
+            weights_only=True,
+        )
+
+
+def test_the_stopwatch_runs_on_over_sessions(tmp_path):
+    watch = Stopwatch()
+    started = time.monotonic()
+    fit(tmp_path, toy_module(), callbacks=[watch])
+    first = watch.seconds
+    assert 0 < first < time.monotonic() - started
+    resumed = Stopwatch()
+    resumed.load_state_dict({"seconds": 100.0})
+    fit(tmp_path, toy_module(), callbacks=[resumed])
+    assert 100 < resumed.seconds < 100 + time.monotonic() - started
+    assert watch.seconds == first  # stands still once training has ended
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):

@@ -122,18 +122,30 @@ def test_a_second_signal_stops_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("monitor", "best"),
-    [("val/text_to_image/recall@24", 0), ("val/text_to_image/mean_rank", 1)],
+    [("val/text_to_image/recall@24", 0), ("val/text_to_image/mean_rank", 2)],
     ids=["never better than at first", "better each time"],
 )
 def test_last_is_of_the_last_epoch_and_best_of_the_best(tmp_path, monitor, best):
     """The recall among all 24 is always 1; the mean rank falls."""
+
+    def epochs() -> list[int]:
+        return [load_checkpoint(tmp_path / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
+
     fit = Fit(tmp_path, monitor=monitor)
-    assert run_in_process(replace(fit, signals={(2, 1): KILL})) == -9
-    epochs = [load_checkpoint(tmp_path / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
-    assert epochs == [best, 1]
+    assert run_in_process(replace(fit, signals={(1, 1): KILL})) == -9
+    assert epochs() == [0, 0]
     assert run_in_process(replace(fit, resume=True)) == 0
-    epochs = [load_checkpoint(tmp_path / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
-    assert epochs == [2 * best, 2]
+    assert epochs() == [best, 2]
+
+
+def test_a_run_whose_folder_was_moved_still_knows_its_best(tmp_path):
+    fit = Fit(tmp_path / "before", monitor="val/text_to_image/recall@24")
+    assert run_in_process(replace(fit, signals={(1, 1): KILL})) == -9
+    moved = replace(fit, folder=fit.folder.rename(tmp_path / "after"), resume=True)
+    assert run_in_process(moved) == 0
+    epochs = [load_checkpoint(moved.folder / name)["epoch"] for name in ("best.ckpt", "last.ckpt")]
+    assert epochs == [0, 2]
+    assert not fit.folder.exists()
 
 
 def test_max_steps_is_refused(tmp_path):

@@ -34,7 +34,7 @@ def problems_message(where: str, problems: Iterable[str], remedy: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean 'loss'?` for the known name nearest to `name`, or the list of known names."""
-    known = sorted(known)
+    known = sorted(set(known))
     nearest = get_close_matches(name, known, n=1)
     return f"did you mean '{nearest[0]}'?" if nearest else f"known: {', '.join(known)}"
 

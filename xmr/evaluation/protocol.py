@@ -5,6 +5,9 @@ from importlib.metadata import version
 
 from xmr.metrics.positive_ranks import TieRule
 
+RESULTS_SCHEMA = 1
+"""Version of what results.json holds."""
+
 
 @dataclass(frozen=True)
 class Protocol:

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from xmr.core.errors import XmrError
+from xmr.core.errors import ConfigError, XmrError
 from xmr.pipelines.overrides import check_overrides
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -29,9 +29,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("run_dir", _run_dir, use_cache=True, replace=True)
 
 
-def _run_dir(runs: str, name: str, resume: str | None) -> str:
-    if resume:
-        return str(resume)
+def _run_dir(runs: str, name: str) -> str:
     return f"{runs}/{name}/{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
@@ -44,6 +42,26 @@ def run(task: str, *, config_name: str) -> None:
     def main() -> None:
         check_overrides(CONF, config_name, sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_guarded(task))()
+
+    register_resolvers()
+    guarded_main(main)
+
+
+def run_resumed(task: str) -> None:
+    """Call `task` with the folder of `resume=FOLDER` and the other settings of the command line.
+
+    Hydra composes nothing here: the settings are those of the run.
+    """
+
+    def main() -> None:
+        folders = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith("resume=")]
+        overrides = [word for word in sys.argv[1:] if not word.startswith("resume=")]
+        flags = [word for word in overrides if word.startswith("-")]
+        if len(folders) != 1 or flags:
+            raise ConfigError(
+                "resume= takes one run folder and settings, and no flags: resume=FOLDER key=value"
+            )
+        _imported(task)(folders[0], overrides)
 
     register_resolvers()
     guarded_main(main)
@@ -90,15 +108,19 @@ def _guarded(task: str) -> Callable[[DictConfig], None]:
     """`task`, such that a user's error ends a single run at once; in a sweep Hydra collects it."""
 
     def guarded(config: DictConfig) -> None:
-        module, _, function = task.partition(":")
         try:
-            getattr(import_module(module), function)(config)
+            _imported(task)(config)
         except XmrError as error:
             if _debug() or HydraConfig.get().mode is not RunMode.RUN:
                 raise
             fail(str(error))
 
     return guarded
+
+
+def _imported(task: str) -> Callable[..., None]:
+    module, _, function = task.partition(":")
+    return getattr(import_module(module), function)
 
 
 def _quiet_libraries() -> None:

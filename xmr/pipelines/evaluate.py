@@ -1,18 +1,21 @@
 """Evaluation of a checkpoint on one split, written into its run folder."""
 
+import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from xmr.core.errors import ConfigError
+from xmr.core.errors import ConfigError, DataError, MissingFilesError
 from xmr.core.files import sha256_file, write_json
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
-from xmr.pipelines.run_folder import RunFolder, environment
+from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
 from xmr.pipelines.scoring import results_json, score
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
@@ -23,10 +26,17 @@ def evaluate(config: DictConfig) -> None:
     if OmegaConf.is_missing(config, "checkpoint"):
         raise ConfigError("name a checkpoint: scripts/evaluate.py checkpoint=runs/.../checkpoints/best.ckpt")
     path = checkpoint_path(config.checkpoint)
-    components = restore(path, list(config.set))
+    components, trained_on = restore(path, list(config.set))
+    if components.dataset.fingerprint != trained_on and not config.changed_data:
+        raise DataError(
+            f"the data is not what the checkpoint was trained on (fingerprint {trained_on}, now "
+            f"{components.dataset.fingerprint}), so held-out items may be trained ones; "
+            f"changed_data=true scores it all the same"
+        )
     split = components.dataset.split(config.split)
-    run = RunFolder(path.parents[1])
+    run = RunFolder(os.path.relpath(path.parent.parent))
     out = Console()
+    print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
     if split.name == "test":
         times = run.touch_test(
             {
@@ -37,7 +47,7 @@ def evaluate(config: DictConfig) -> None:
             }
         )
         if times > 1:
-            out.print(f"this run has now used the test split {times} times: {run.test_touches_file}")
+            print_line(f"this run has now used the test split {times} times: {run.test_touches_file}")
     started = time.monotonic()
     evaluation = score(components, split)
     results = results_json(
@@ -46,6 +56,7 @@ def evaluate(config: DictConfig) -> None:
         evaluation,
         checkpoint=f"checkpoints/{path.name}",
         cost={"evaluation_seconds": round(time.monotonic() - started, 3)},
+        trained_on_data=trained_on,
         environment=environment(),
     )
     folder = run.path / "evaluations" / f"{split.name}-{path.stem}"
@@ -63,25 +74,28 @@ def evaluate(config: DictConfig) -> None:
         writer.write(evaluation, kind=kind)
     title = f"{components.dataset.name}, {split.name} split, {path.name}"
     out.print(metrics_table(results["metrics"], chance=results["chance"], title=title))
-    out.print(f"results   {folder / 'results.json'}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"pictures  {folder / 'panels'}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"results   {folder / 'results.json'}")
+    print_line(f"pictures  {folder / 'panels'}")
 
 
 def checkpoint_path(where: str | Path) -> Path:
-    """The checkpoint file that `where` names: itself, or best.ckpt of a run folder."""
+    """The checkpoint file that `where` names: itself, or best.ckpt of a run folder.
+
+    Raises `MissingFilesError` for a checkpoint outside a run folder: results are written into it.
+    """
     path = Path(where)
-    return path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    path = (path / "checkpoints" / "best.ckpt" if path.is_dir() else path).absolute()
+    if path.is_file() and not (path.parent.parent / "config.yaml").is_file():
+        raise MissingFilesError(
+            f"{path} is in no run folder; put it in checkpoints/ of a folder with its config.yaml"
+        )
+    return path
 
 
-def restore(path: Path, overrides: list[str]) -> Components:
-    """The data and the trained module of a checkpoint, built from the config stored in it."""
+def restore(path: Path, overrides: Sequence[str]) -> tuple[Components, str]:
+    """The data and the trained module of a checkpoint, and the fingerprint of the data it was trained on."""
     checkpoint = load_checkpoint(path)
-    config = OmegaConf.create(checkpoint["xmr"]["config"])
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if OmegaConf.select(config, key) is None:
-            raise ConfigError(f"set: the checkpoint's config has no '{key}'")
-        OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
+    config = with_overrides(OmegaConf.create(checkpoint["xmr"]["config"]), overrides)
     components = build(config)
     components.module.restore(checkpoint)
-    return components
+    return components, checkpoint["xmr"]["data"]

@@ -151,9 +151,8 @@ def load(run: str | Path, *, split: str = "val", overrides: Sequence[str] = ()) 
     """
     register_resolvers()
     path = checkpoint_path(run)
-    return LoadedRun(
-        restore(path, ["trainer.accelerator=cpu", *overrides]), RunFolder(path.parents[1]), split=split
-    )
+    components, _ = restore(path, ["trainer.accelerator=cpu", *overrides])
+    return LoadedRun(components, RunFolder(path.parent.parent), split=split)
 
 
 def _picture(image: Image.Image | Path | str) -> Image.Image:

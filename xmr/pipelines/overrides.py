@@ -33,10 +33,10 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> N
             _check_option(conf, override)
             chosen.append(_first_choice(override))
     config = compose_config(conf, config_name, chosen)
-    known = list(_keys(config))
+    known = list(dotted_keys(config))
     for override in overrides:
         key = override.key_or_group
-        if key in groups or override.is_add() or override.is_delete() or key.startswith("hydra."):
+        if key in groups or override.is_add() or override.is_delete() or key.startswith(("hydra.", "hydra/")):
             continue
         if key not in known:
             raise ConfigError(f"unknown setting '{key}'; {_nearest(key, [*known, *groups])}")
@@ -61,6 +61,9 @@ def compose_config(conf: Path, config_name: str, overrides: Sequence[str]) -> Di
 def _check_option(conf: Path, override: Override) -> None:
     group = override.key_or_group
     options = [path.stem for path in (conf / group).glob("*.yaml")]
+    if not options:
+        inner = " or ".join(f"{group}/{path.name}=..." for path in sorted((conf / group).iterdir()))
+        raise ConfigError(f"'{group}' has parts of its own; choose {inner}")
     values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
     for value in values:
         if value is not None and (option := str(value)) not in options:
@@ -73,12 +76,12 @@ def _first_choice(override: Override) -> str:
     return override.input_line or ""
 
 
-def _keys(config: Any, prefix: str = "") -> Iterator[str]:
+def dotted_keys(config: Any, prefix: str = "") -> Iterator[str]:
     """Every dotted key, of inner nodes as well as of leaves."""
     for key, value in config.items_ex(resolve=False):
         yield f"{prefix}{key}"
         if isinstance(value, DictConfig):
-            yield from _keys(value, f"{prefix}{key}.")
+            yield from dotted_keys(value, f"{prefix}{key}.")
 
 
 def _nearest(key: str, known: list[str]) -> str:

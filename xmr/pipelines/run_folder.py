@@ -6,15 +6,20 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from xmr.core.errors import ConfigError, DataError, MissingFilesError
+from xmr.core.errors import ConfigError, DataError, MissingFilesError, did_you_mean
 from xmr.core.files import write_json, write_text
+from xmr.pipelines.overrides import dotted_keys
 
 VERSIONED = (
     "xmr",
@@ -25,6 +30,18 @@ VERSIONED = (
     "numpy",
     "hydra-core",
     "wandb",
+)
+
+CHANGED_BY_RESUME = (
+    "trainer.max_epochs",
+    "workers",
+    "eval_batch_size",
+    "paths.*",
+    "data.path",
+    "data.root",
+    "data.image_root",
+    "logger.*",
+    "evaluation.panels.*",
 )
 
 
@@ -55,8 +72,21 @@ class RunFolder:
     def _become_latest(self) -> None:
         """Have the link `latest` beside this folder point to it, so that commands can name the newest run."""
         beside = self.path.parent / f".latest.{self.run_id}"
+        beside.unlink(missing_ok=True)
         beside.symlink_to(self.run_id)
         beside.replace(self.path.parent / "latest")
+
+    def discard(self) -> None:
+        """Remove what a run that never began has left: its log, and the folders that are empty then."""
+        (self.path / "run.log").unlink(missing_ok=True)
+        for folder in (self.path, self.path.parent):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def note_resume(self, config: DictConfig) -> None:
+        """Write the config as changed, and add the resuming command and its environment to resumes.jsonl."""
+        write_text(self.config_file, OmegaConf.to_yaml(config, resolve=True))
+        _append_json(self.path / "resumes.jsonl", environment())
 
     def load_config(self) -> DictConfig:
         """The config that the run was started with; raises `MissingFilesError` when it is no run folder."""
@@ -88,27 +118,44 @@ class RunFolder:
 
     def touch_test(self, entry: dict[str, Any]) -> int:
         """Note that the test split was evaluated; the number of times so far, this one included."""
-        with self.test_touches_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _append_json(self.test_touches_file, entry)
         return len(self.test_touches_file.read_text(encoding="utf-8").splitlines())
 
 
-def resumed_config(folder: Path | str, overrides: list[str]) -> DictConfig:
-    """The config of the run in `folder` with the command line's `overrides` (key=value) on top."""
-    config = RunFolder(folder).load_config()
+def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
+    """The config of the run in `folder` with `overrides` (key=value) of what a resumed run may change.
+
+    The rest of a run is in its checkpoint (weights, optimizer, schedule), where a new value would do nothing.
+    """
     for override in overrides:
-        key, _, value = override.partition("=")
-        if key == "resume":
-            continue
-        if OmegaConf.is_missing(config, key) or OmegaConf.select(config, key, default=OmegaConf) is OmegaConf:
+        key = override.partition("=")[0]
+        if not any(fnmatch(key, pattern) for pattern in CHANGED_BY_RESUME):
             raise ConfigError(
-                f"resume= keeps the run's own settings; '{override}' is none of them: leave it out"
+                f"resume= keeps the settings of the run, and '{key}' is one of them; start a new run "
+                f"(a resumed one may change {', '.join(CHANGED_BY_RESUME)})"
             )
-        if OmegaConf.is_dict(OmegaConf.select(config, key)):
-            raise ConfigError(f"resume= can't exchange '{key}'; start a new run for that")
-        OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
+    return with_overrides(folder.load_config(), overrides)
+
+
+def with_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """A copy of a stored `config` with values changed by `overrides` (key=value).
+
+    Raises `ConfigError` for an unknown key, one that names a whole group, and a value that can't be read.
+    """
+    config = config.copy()
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"'{override}' is no key=value; write settings as key=value")
+        known = list(dotted_keys(config))
+        if key not in known:
+            raise ConfigError(f"unknown setting '{key}'; {did_you_mean(key, known)}")
+        if isinstance(OmegaConf.select(config, key), DictConfig):
+            raise ConfigError(f"'{key}' is a group of settings; change the settings in it one by one")
+        try:
+            OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
+        except (YAMLError, OmegaConfBaseException) as error:
+            raise ConfigError(f"can't read the value of '{override}' ({error})") from error
     return config
 
 
@@ -125,6 +172,13 @@ def environment() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
+
+
+def _append_json(path: Path, entry: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _git(*arguments: str) -> str | None:

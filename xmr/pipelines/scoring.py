@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 
 from xmr.data.dataset import Split
 from xmr.evaluation.evaluator import flat_metrics
-from xmr.evaluation.protocol import Protocol
+from xmr.evaluation.protocol import RESULTS_SCHEMA, Protocol
 from xmr.pipelines.build import Components
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 
@@ -48,7 +48,7 @@ def results_json(components: Components, split: Split, evaluation: Evaluation, *
     )
     results = evaluation.results
     return {
-        "schema_version": 1,
+        "schema_version": RESULTS_SCHEMA,
         "protocol": protocol.to_json(),
         "metrics": flat_metrics(results),
         "chance": flat_metrics(results, "chance"),

@@ -3,21 +3,20 @@
 import csv
 import logging
 import os
-import shutil
 import sys
-import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, XmrError, check_whole
+from xmr.core.errors import ConfigError, check_whole, did_you_mean
 from xmr.core.files import write_json
 from xmr.data.dataset import Split
 from xmr.evaluation.evaluator import flat_metrics
@@ -34,22 +33,35 @@ from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomStat
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 from xmr.training.interrupt import SaveOnInterrupt, TrainingInterrupted
 from xmr.training.loggers import build_loggers
-from xmr.training.progress import RunProgress
+from xmr.training.progress import RunProgress, Stopwatch
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
+LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 log = logging.getLogger(__name__)
 
 
 def train(config: DictConfig) -> None:
-    """Run the training that `config` describes, or go on with `config.resume`, and say where its results are.
-
-    A run that fails on its settings or its data before it begins leaves no folder behind.
-    """
+    """Run the training that `config` describes in Hydra's output folder."""
     folder = RunFolder(os.path.relpath(HydraConfig.get().runtime.output_dir))
-    resumes = config.resume is not None
-    if resumes:
-        config = resumed_config(config.resume, list(HydraConfig.get().overrides.task))
+    _run(config, folder, resumes=False)
+
+
+def resume(where: str, overrides: Sequence[str]) -> None:
+    """Go on with the run in the folder `where`, with `overrides` of what a resumed run may change."""
+    folder = RunFolder(where)
+    config = resumed_config(folder, overrides)
+    epoch = load_checkpoint(folder.last_checkpoint())["epoch"] + 1
+    if config.trainer.max_epochs < epoch:
+        raise ConfigError(
+            f"trainer.max_epochs={config.trainer.max_epochs}, but the run has had {epoch} epochs; use more"
+        )
+    logging.basicConfig(filename=folder.path / "run.log", level=logging.INFO, format=LOG_FORMAT)
+    _run(config, folder, resumes=True)
+
+
+def _run(config: DictConfig, folder: RunFolder, *, resumes: bool) -> None:
+    """Train and say where the results are; a run that fails before it begins leaves no folder behind."""
     console = Console(stderr=True)
     try:
         _check(config)
@@ -57,14 +69,15 @@ def train(config: DictConfig) -> None:
         train_split, val_split = components.dataset.split("train"), components.dataset.split("val")
         run = TrainingRun(components, folder, train_split, val_split, console=console, resumes=resumes)
         run.prepare()
-    except XmrError:
+    except BaseException:
         if not resumes:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            folder.discard()
         raise
     try:
         run.fit()
     except TrainingInterrupted as interrupted:
-        console.print(f"{interrupted}; saved. Go on with: [bold]python train.py resume={folder.path}[/bold]")
+        print_line = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        print_line(f"{interrupted}; saved. Go on with: python train.py resume={folder.path}")
         run.close(exit_code=interrupted.exit_code)
         sys.exit(interrupted.exit_code)
     except BaseException:
@@ -80,8 +93,16 @@ def _check(config: DictConfig) -> None:
     check_whole(1, batch_size=config.batch_size, eval_batch_size=config.eval_batch_size)
     for name in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
         check_whole(1, **{f"trainer.{name}": trainer[name]})
+    if not isinstance(evaluation.ks, ListConfig) or not evaluation.ks:
+        raise ConfigError(
+            f"evaluation.ks={evaluation.ks}; give a list of numbers, as in evaluation.ks=[1,5,10]"
+        )
     for k in evaluation.ks:
         check_whole(1, **{"evaluation.ks": k})
+    if trainer.get("max_steps", -1) != -1:
+        raise ConfigError(
+            f"trainer.max_steps={trainer.max_steps} can't be resumed from; use trainer.max_epochs"
+        )
     check_whole(
         1,
         **{
@@ -130,6 +151,7 @@ class TrainingRun:
             k=panels.k,
         )
         self.loggers: list[Logger] = []
+        self.stopwatch = Stopwatch()
         self.checkpoint = BestAndLast(folder.checkpoints, monitor=monitor)
         self.trainer = self._trainer(monitor)
 
@@ -142,6 +164,7 @@ class TrainingRun:
             *(instantiate(callback) for callback in config.callbacks.values()),
             RunProgress(monitor=monitor, console=self.console),
             RandomState(),
+            self.stopwatch,
             SaveOnInterrupt(self.folder.checkpoints),
             self.checkpoint,
         ]
@@ -164,21 +187,26 @@ class TrainingRun:
         """Compute the features that are missing, and score the untrained model."""
         self.datamodule = self.components.datamodule(self.train_split, self.val_split)
         self.untrained = flat_metrics(score(self.components, self.val_split).results)
+        monitor = self.components.config.evaluation.monitor
+        if monitor not in self.untrained:
+            raise ConfigError(f"evaluation.monitor={monitor}; {did_you_mean(monitor, self.untrained)}")
+        # an optimizer that can't be built says so now
+        self.components.module.optimizer.build(self.components.module.named_parameters())
 
     def fit(self) -> None:
         """Train to the end."""
         if self.resumes_from is None:
             self.folder.describe(self.components.config)
+        else:
+            self.folder.note_resume(self.components.config)
         self._open_loggers()
         log.info("training starts: %s", self.folder.path)
-        started = time.monotonic()
         self.trainer.fit(
             self.components.module,
             datamodule=self.datamodule,
             ckpt_path=self.resumes_from,
             weights_only=True,
         )
-        self.seconds = time.monotonic() - started
 
     def _open_loggers(self) -> None:
         wandb = self.components.config.logger.wandb
@@ -204,7 +232,7 @@ class TrainingRun:
 
     @property
     def _wandb_run(self) -> Any:
-        return next((log.experiment for log in self.loggers if isinstance(log, WandbLogger)), None)
+        return next((logger.experiment for logger in self.loggers if isinstance(logger, WandbLogger)), None)
 
     def _report_epoch(self, evaluation: Evaluation) -> None:
         """Draw panels of every n-th epoch, while training goes on."""
@@ -219,7 +247,7 @@ class TrainingRun:
 
     def finish(self) -> None:
         """Score the best checkpoint, write results and panels, and say where all lies."""
-        best = load_checkpoint(self.checkpoint.best_model_path)
+        best = load_checkpoint(self.folder.checkpoints / "best.ckpt")
         self.components.module.restore(best)
         evaluation = score(self.components, self.val_split)
         results = results_json(
@@ -229,7 +257,7 @@ class TrainingRun:
             untrained=self.untrained,
             checkpoint="checkpoints/best.ckpt",
             epoch=best["epoch"] + 1,
-            cost={"train_seconds": round(self.seconds, 3), "epochs": self.trainer.current_epoch},
+            cost={"train_seconds": round(self.stopwatch.seconds, 3), "epochs": self.trainer.current_epoch},
         )
         write_json(self.folder.results_file, results)
         step = self.trainer.global_step

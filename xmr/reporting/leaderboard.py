@@ -10,8 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from xmr.core.errors import ConfigError, did_you_mean
+from xmr.evaluation.protocol import RESULTS_SCHEMA
 
-SCHEMA_VERSION = 1
 SHOWN = tuple(f"{direction}/recall@{k}" for direction in ("text_to_image", "image_to_text") for k in (1, 10))
 # what may differ between results that still compare
 NOT_COMPARED = ("xmr_version",)
@@ -37,8 +37,9 @@ class Entry:
 def read_runs(root: Path) -> tuple[list[Entry], dict[Path, str]]:
     """Every result below `root` (of runs, and of evaluations within them), and why others can't be shown."""
     entries, left_out = [], {}
+    root = root.resolve()
     for file in sorted(root.rglob("results.json")):
-        if any(parent.is_symlink() for parent in file.parents):
+        if _through_link(file, root):
             continue
         try:
             entries.append(_read(file, root))
@@ -47,15 +48,27 @@ def read_runs(root: Path) -> tuple[list[Entry], dict[Path, str]]:
     finished = {entry.path for entry in entries} | {file.parent for file in left_out}
     for config in sorted(root.rglob("config.yaml")):
         run = config.parent
-        if run not in finished and not any(parent.is_symlink() for parent in config.parents):
-            left_out[run] = f"not finished: go on with python train.py resume={run}"
+        if run not in finished and not _through_link(config, root):
+            resumable = (run / "checkpoints/last.ckpt").exists()
+            left_out[run] = (
+                f"not finished: go on with python train.py resume={run}"
+                if resumable
+                else "stopped before its first checkpoint"
+            )
     return entries, left_out
+
+
+def _through_link(path: Path, root: Path) -> bool:
+    """Whether a folder between `root` and `path` is a link, such as `latest`."""
+    return any(parent.is_symlink() for parent in path.parents if parent.is_relative_to(root))
 
 
 def _read(file: Path, root: Path) -> Entry:
     content = json.loads(file.read_text(encoding="utf-8"))
-    if content["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema version {content['schema_version']}, but this xmr reads {SCHEMA_VERSION}")
+    if content["schema_version"] != RESULTS_SCHEMA:
+        raise ValueError(f"schema version {content['schema_version']}, but this xmr reads {RESULTS_SCHEMA}")
+    for name in ("data", "split", "data_fingerprint"):
+        content["protocol"][name]
     metrics = {name: float(value) for name, value in content["metrics"].items()}
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
@@ -88,7 +101,8 @@ def _table(entries: list[Entry], metric: str) -> Table:
     for heading in ["seed", *map(_heading, columns)]:
         table.add_column(heading, justify="right", no_wrap=True)
     lower_is_better = metric.endswith("_rank")
-    ordered = sorted(entries, key=lambda e: e.metrics.get(metric, -math.inf), reverse=not lower_is_better)
+    worst = math.inf if lower_is_better else -math.inf
+    ordered = sorted(entries, key=lambda e: e.metrics.get(metric, worst), reverse=not lower_is_better)
     for place, entry in enumerate(ordered, start=1):
         values = [_show(name, entry.metrics.get(name)) for name in columns]
         table.add_row(str(place), entry.name, str(entry.seed), *values)

@@ -106,6 +106,19 @@ class BestAndLast(ModelCheckpoint):
             )
         super().setup(trainer, pl_module, stage)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on in this folder, wherever the run was when it was saved: Lightning would forget the best."""
+        here = str(Path(self.dirpath or "") / "best.ckpt")
+        best = state_dict["best_model_score"]
+        moved = {
+            **state_dict,
+            "dirpath": self.dirpath,
+            "best_model_path": here,
+            "best_k_models": {here: best},
+            "kth_best_model_path": here,
+        }
+        super().load_state_dict(state_dict if best is None else moved)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the best first: `last.ckpt` holds which one that is."""
         super().on_train_epoch_end(trainer, pl_module)

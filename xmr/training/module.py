@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from xmr.core.errors import XmrError
+from xmr.core.errors import DataError, XmrError
 from xmr.core.protocols import Inputs, Loss
 from xmr.core.types import Modality
 from xmr.data.datamodule import EMBED_ORDER
@@ -72,7 +72,8 @@ class RetrievalModule(pl.LightningModule):
         value = loss.item()
         if not value < float("inf"):
             raise XmrError(
-                f"the loss is {value} at step {self.global_step + 1}; lower optimizer.lr, or use precision=32"
+                f"the loss is {value} at step {self.global_step + 1}; lower optimizer.lr, "
+                f"or use trainer.precision=32-true"
             )
         lr = self.trainer.optimizers[0].param_groups[0]["lr"]
         metrics = {"train/loss": value, "train/lr": lr, "epoch": self.current_epoch + 1}
@@ -101,11 +102,20 @@ class RetrievalModule(pl.LightningModule):
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Take over the weights of a checkpoint; raises `XmrError` when its frozen encoders are others."""
-        self.on_load_checkpoint(checkpoint)
-        self.load_state_dict(checkpoint["state_dict"])
+        self.load_state_dict(self._with_frozen_encoders(checkpoint))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Fill in the frozen encoders from this module, after checking that they are the same ones."""
+        """Prepare a checkpoint to go on with; raises `XmrError` when encoders or data are others."""
+        stored, own = (provenance.get("data") for provenance in (checkpoint["xmr"], self.provenance))
+        if stored != own:
+            raise DataError(
+                f"the data has changed since the checkpoint was written (fingerprint {stored}, now {own}); "
+                f"put the old data back, or start a new run"
+            )
+        checkpoint["state_dict"] = self._with_frozen_encoders(checkpoint)
+
+    def _with_frozen_encoders(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """The state of the checkpoint with this module's own frozen encoders, once they are found equal."""
         stored, own = (provenance.get("encoders", {}) for provenance in (checkpoint["xmr"], self.provenance))
         for modality, fingerprint in stored.items():
             if own.get(modality) != fingerprint:
@@ -114,4 +124,4 @@ class RetrievalModule(pl.LightningModule):
                     f"{fingerprint}, but the one at hand has {own.get(modality)}; install its weights"
                 )
         kept = {name: v for name, v in self.state_dict().items() if name.startswith(self.left_out)}
-        checkpoint["state_dict"] = {**kept, **checkpoint["state_dict"]}
+        return {**kept, **checkpoint["state_dict"]}

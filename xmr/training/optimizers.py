@@ -16,7 +16,7 @@ NamedParameters = Iterable[tuple[str, nn.Parameter]]
 class OptimizerFactory:
     """Builds a torch optimizer over the parameters that learn.
 
-    `groups` maps patterns of parameter names (`image_encoder.*`, `*temperature*`) to what differs there
+    `groups` maps patterns of parameter names (`model.image_encoder.*`, `loss.*`) to what differs there
     (`lr`, `weight_decay`, ...); the first match holds, a pattern that matches nothing is an error.
     Vectors and scalars (biases, norms, the temperature) get no weight decay.
     """

@@ -1,4 +1,4 @@
-"""One progress bar for the whole run, redrawn a few times a second at most."""
+"""How far a run is and how long it has taken: one progress bar, redrawn rarely, and a stopwatch."""
 
 import time
 from typing import Any
@@ -78,3 +78,32 @@ class RunProgress(pl.Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+class Stopwatch(pl.Callback):
+    """Seconds of training, over all the sessions of a run."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return self._before + (0.0 if self._started is None else time.monotonic() - self._started)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start."""
+        self._started = time.monotonic()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop."""
+        self._before, self._started = self.seconds, None
+
+    def state_dict(self) -> dict[str, float]:
+        """What a resumed run goes on from."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on from what was saved."""
+        self._before = state_dict["seconds"]
