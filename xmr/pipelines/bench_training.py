@@ -170,7 +170,7 @@ def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wand
         optimizer=adamw(lr=1e-3),
         scheduler=Constant(),
         cached=frozenset(sources),
-        log_every_n_steps=10,
+        log_every_n_steps=50,
     )
     data = RetrievalDataModule(
         train=(_first(split, steps), sources), evaluation=sources, sampler=OneTextPerImage(), batch_size=BATCH
@@ -189,7 +189,7 @@ def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wand
                 checkpoint,
             ],
             plugins=[AtomicCheckpointIO()],
-            log_every_n_steps=10,
+            log_every_n_steps=50,
             limit_val_batches=0,
             enable_progress_bar=False,
             enable_model_summary=False,
