@@ -2,15 +2,16 @@ import math
 
 import pytest
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 
 from xmr.core.errors import ConfigError
-from xmr.training.schedulers import Constant, WarmupCosine
+from xmr.training.schedulers import Constant, Schedule, WarmupCosine
 
 
-def rates(schedule: WarmupCosine, total: int, *, lr: float = 0.5) -> list[float]:
+def rates(schedule: Schedule, total: int, *, lr: float = 0.5) -> list[float]:
     """The learning rate of each step, as a training loop meets it."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=lr)
-    scheduler, seen = schedule.build(optimizer, total), []
+    scheduler, seen = LambdaLR(optimizer, lambda step: schedule.factor(step, total)), []
     for _ in range(total):
         seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -50,7 +51,7 @@ def test_each_group_keeps_its_own_peak():
     optimizer = torch.optim.SGD(
         [{"params": [parameters[0]], "lr": 1.0}, {"params": [parameters[1]], "lr": 0.1}]
     )
-    WarmupCosine(warmup=0.5).build(optimizer, 10)
+    LambdaLR(optimizer, lambda step: WarmupCosine(warmup=0.5).factor(step, 10))
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1 / 6, 0.1 / 6])
 
 

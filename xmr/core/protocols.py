@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from xmr.core.types import Modality
+from xmr.core.types import Embeddings, Modality, Rankings
 
 Inputs = Tensor | Mapping[str, Tensor]
 """What an encoder takes: pixels (B, 3, H, W), or token tensors by name, each (B, ...)."""
@@ -41,3 +41,13 @@ class Loss(Protocol):
 
     def diagnostics(self) -> dict[str, float]:
         """What is worth plotting beside the loss (a learned temperature), by name."""
+
+
+class Index(Protocol):
+    """Finds the gallery entries that are most similar to a query."""
+
+    def add(self, gallery: Embeddings) -> None:
+        """Make `gallery` (G, D) what `search` looks through."""
+
+    def search(self, queries: Embeddings, *, k: int) -> Rankings:
+        """The `k` most similar gallery entries of each query, best first."""

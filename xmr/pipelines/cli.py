@@ -111,7 +111,10 @@ def _guarded(task: str) -> Callable[[DictConfig], None]:
         try:
             _imported(task)(config)
         except XmrError as error:
-            if _debug() or HydraConfig.get().mode is not RunMode.RUN:
+            if HydraConfig.get().mode is not RunMode.RUN:
+                print_error(f"job {HydraConfig.get().job.override_dirname}: {error}")
+                raise
+            if _debug():
                 raise
             fail(str(error))
 

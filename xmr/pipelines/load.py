@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from xmr.core.errors import ConfigError
-from xmr.core.protocols import Inputs
+from xmr.core.protocols import Index, Inputs
 from xmr.core.types import Embeddings, Modality
 from xmr.data.images import as_rgb
-from xmr.index.faiss_flat import FaissFlat
 from xmr.pipelines.build import Components
 from xmr.pipelines.cli import register_resolvers
 from xmr.pipelines.evaluate import checkpoint_path, restore
+from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.run_folder import RunFolder
 
 
@@ -119,7 +119,7 @@ class LoadedRun:
         return dict(zip(self.split.text_ids.tolist(), self.split.texts, strict=True))
 
     @cached_property
-    def _indexes(self) -> dict[Modality, FaissFlat]:
+    def _indexes(self) -> dict[Modality, Index]:
         sources = self._components.sources(self.split)
         split = self.split
         ids = {
@@ -131,7 +131,7 @@ class LoadedRun:
             chunks = np.array_split(np.arange(len(source)), range(256, len(source), 256))
             with torch.inference_mode():
                 vectors = [self._components.module.embed(modality, source.fetch(rows)) for rows in chunks]
-            index = FaissFlat(device="cpu")
+            index = instantiate(self._components.config.index)
             index.add(Embeddings(torch.cat(vectors), *ids[modality], modality))
             indexes[modality] = index
         return indexes

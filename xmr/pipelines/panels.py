@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from xmr.core.protocols import Index
 from xmr.core.types import Embeddings
 from xmr.data.dataset import RetrievalDataset, Split
 from xmr.evaluation.evaluator import EvaluationResult
-from xmr.index.faiss_flat import FaissFlat
 from xmr.reporting.panels import draw_panel, save_png
 from xmr.reporting.views import QueryKind, RankedQuery, View, choose_queries, ranked_queries
 from xmr.training.evaluation import Evaluation
@@ -21,7 +21,7 @@ class PanelWriter:
 
     dataset: RetrievalDataset
     split: Split
-    index: FaissFlat
+    index: Index
     folder: Path
     queries: int = 8
     k: int = 10

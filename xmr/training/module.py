@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from xmr.core.errors import DataError, XmrError
 from xmr.core.protocols import Inputs, Loss
@@ -14,7 +15,7 @@ from xmr.data.datamodule import EMBED_ORDER
 from xmr.data.sources import EmbedBatch, PairBatch
 from xmr.models.dual_encoder import DualEncoder
 from xmr.training.optimizers import OptimizerFactory
-from xmr.training.schedulers import WarmupCosine
+from xmr.training.schedulers import Schedule
 
 
 class RetrievalModule(pl.LightningModule):
@@ -31,7 +32,7 @@ class RetrievalModule(pl.LightningModule):
         model: DualEncoder,
         loss: Loss,
         optimizer: OptimizerFactory,
-        scheduler: WarmupCosine,
+        scheduler: Schedule,
         cached: frozenset[Modality] = frozenset(),
         log_every_n_steps: int = 50,
         provenance: Mapping[str, Any] | None = None,
@@ -88,7 +89,8 @@ class RetrievalModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimizer with its schedule over all steps of the run."""
         optimizer = self.optimizer.build(self.named_parameters())
-        schedule = self.scheduler.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: self.scheduler.factor(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

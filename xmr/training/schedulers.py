@@ -1,11 +1,16 @@
 """Learning-rate schedules, as factors of each group's own rate by step."""
 
 import math
-
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from typing import Protocol
 
 from xmr.core.errors import ConfigError, check_at_least
+
+
+class Schedule(Protocol):
+    """How the learning rate goes over a run."""
+
+    def factor(self, step: int, total_steps: int) -> float:
+        """The factor of each group's own rate at `step` in 0..total_steps."""
 
 
 class WarmupCosine:
@@ -29,13 +34,10 @@ class WarmupCosine:
         progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
 
-    def build(self, optimizer: Optimizer, total_steps: int) -> LambdaLR:
-        """A torch scheduler, to be stepped once a training step."""
-        return LambdaLR(optimizer, lambda step: self.factor(step, total_steps))
 
-
-class Constant(WarmupCosine):
+class Constant:
     """One rate from the first step to the last."""
 
-    def __init__(self) -> None:
-        super().__init__(warmup=0.0, final=1.0)
+    def factor(self, step: int, total_steps: int) -> float:
+        """Always 1."""
+        return 1.0
