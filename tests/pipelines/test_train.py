@@ -160,3 +160,17 @@ def test_data_that_changed_is_neither_trained_on_nor_scored(
     scored = run_script("scripts/evaluate.py", f"checkpoint={run}", "split=val", cwd=tmp_path)
     assert scored.code == 1
     assert "changed_data=true" in scored.stderr
+
+
+def test_it_learns_scenes_it_has_not_seen(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stated: at least 40 % of held-out sentences find their scene first, of 60; chance is 1.7 %."""
+    monkeypatch.chdir(workplace)
+    outcome = train_here(
+        "experiment=shapes", "data.size=400", "logger=csv_only", capsys=capsys, monkeypatch=monkeypatch
+    )
+    assert outcome.code == 0, outcome.stderr
+    results = json.loads((workplace / "runs/shapes/latest/results.json").read_text())
+    assert results["metrics"]["text_to_image/recall@1"] > 0.4
+    assert results["chance"]["text_to_image/recall@1"] == pytest.approx(1 / 60)
