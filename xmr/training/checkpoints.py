@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises what it likes on a damaged file
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         raise DataError(
             f"{path} can't be read as a checkpoint ({type(error).__name__}); is it damaged?"
         ) from error
