@@ -174,3 +174,14 @@ def test_it_learns_scenes_it_has_not_seen(
     results = json.loads((workplace / "runs/shapes/latest/results.json").read_text())
     assert results["metrics"]["text_to_image/recall@1"] > 0.4
     assert results["chance"]["text_to_image/recall@1"] == pytest.approx(1 / 60)
+
+
+def test_two_processes_train_one_run(tmp_path: Path) -> None:
+    settings = ("+trainer.strategy=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+    outcome = run_script("train.py", *TINY, *settings, cwd=tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout.count("run folder") == 1, "the first process alone reports"
+    run = (tmp_path / "runs/tiny/latest").resolve()
+    results = json.loads((run / "results.json").read_text())
+    logged = [float(row["val/shapes/mean_recall"]) for row in rows(run) if row["val/shapes/mean_recall"]]
+    assert results["metrics"]["mean_recall"] == max(logged[1:])

@@ -195,11 +195,11 @@ class TrainingRun:
 
     def fit(self) -> None:
         """Train to the end."""
-        if self.resumes_from is None:
-            self.folder.describe(self.components.config)
-        else:
-            self.folder.note_resume(self.components.config)
-        self._open_loggers()
+        # in a distributed run the first process alone writes; all of them embed
+        if self.trainer.is_global_zero:
+            record = self.folder.describe if self.resumes_from is None else self.folder.note_resume
+            record(self.components.config)
+            self._open_loggers()
         log.info("training starts: %s", self.folder.path)
         self.trainer.fit(
             self.components.module,
@@ -250,6 +250,8 @@ class TrainingRun:
         best = load_checkpoint(self.folder.checkpoints / "best.ckpt")
         self.components.module.restore(best)
         evaluation = score(self.components, self.val_split)
+        if not self.trainer.is_global_zero:
+            return
         results = results_json(
             self.components,
             self.val_split,
