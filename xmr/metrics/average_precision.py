@@ -1,34 +1,32 @@
-"""Average precision over all relevant entries, with ties in expectation."""
+"""Average precision: over all relevant entries, among the first k, and among the first R."""
 
 import numpy as np
 
+from xmr.metrics.gains import relevant_counts, sum_of_precisions
 from xmr.metrics.positive_ranks import PositiveRanks
 
 
 def average_precision(ranks: PositiveRanks) -> np.ndarray:
-    """Per query (Q,), in (0, 1]: mean over its relevant entries of the precision at their rank.
+    """Per query (Q,), in (0, 1]: mean over its relevant entries of the precision at their rank, expected.
 
-    Ties are averaged over all orders of the block in closed form (McSherry and Najork, ECIR 2008, eq. 5):
-    a block of n entries, r of them relevant, after a entries with b relevant, adds
-    (r / n) * sum over i = 1..n of (b + 1 + (i - 1) (r - 1) / (n - 1)) / (a + i).
+    Ties are averaged over all orders of the block in closed form (McSherry and Najork, ECIR 2008, eq. 5).
     """
-    per_entry = np.empty(len(ranks))
-    untied = ranks.tied == 1
-    per_entry[untied] = (ranks.positives_above[untied] + 1) / (ranks.above[untied] + 1)
-    tied = np.flatnonzero(~untied)
-    blocks, of_block = np.unique(
-        np.stack([ranks.above, ranks.tied, ranks.positives_above, ranks.positives_tied])[:, tied],
-        axis=1,
-        return_inverse=True,
-    )
-    values = np.array([_mean_precision_in_block(*block) for block in blocks.T])
-    per_entry[tied] = values[of_block] if len(tied) else 0.0
-    total = np.bincount(ranks.query, per_entry, minlength=ranks.n_queries)
-    return total / np.bincount(ranks.query, minlength=ranks.n_queries)
+    return sum_of_precisions(ranks) / relevant_counts(ranks)
 
 
-def _mean_precision_in_block(above: int, tied: int, positives_above: int, positives_tied: int) -> float:
-    """Expected precision at one relevant entry of a block, over all orders of the block."""
-    i = np.arange(tied)
-    hits = positives_above + 1 + i * (positives_tied - 1) / (tied - 1)
-    return float(np.mean(hits / (above + 1 + i)))
+def average_precision_at_k(ranks: PositiveRanks, k: int) -> np.ndarray:
+    """Per query (Q,), in [0, 1]: the precisions at relevant ranks 1..k, summed, over min(k, R); expected.
+
+    1 is reached by any ranking that begins with relevant entries only. The divisors R and "hits found" of
+    other libraries are in `xmr.metrics.variants`.
+    """
+    return sum_of_precisions(ranks, k) / np.minimum(k, relevant_counts(ranks))
+
+
+def map_at_r(ranks: PositiveRanks) -> np.ndarray:
+    """Per query (Q,), in [0, 1]: AP among the first R, for R relevant entries, over R; expected.
+
+    The MAP@R of Musgrave, Belongie and Lim, "A Metric Learning Reality Check" (ECCV 2020, section 3.2).
+    """
+    relevant = relevant_counts(ranks)
+    return sum_of_precisions(ranks, relevant) / relevant

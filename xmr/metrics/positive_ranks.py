@@ -1,6 +1,7 @@
 """Where each query's relevant gallery entries stand: the input of every metric, and the one tie rule."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ class PositiveRanks:
     def __len__(self) -> int:
         return len(self.query)
 
-    @property
+    @cached_property
     def first(self) -> np.ndarray:
         """Positions (n_queries,) of each query's best entry; every query must have one."""
         return np.searchsorted(self.query, np.arange(self.n_queries))
