@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from xmr.core.errors import ConfigError, DataError
 from xmr.core.types import Embeddings, Modality
 from xmr.evaluation.evaluator import evaluate, evaluate_both_directions, flat_metrics
+from xmr.evaluation.protocol import Protocol
 
 PER_QUERY = ("recall@1", "recall@5", "recall@10", "average_precision", "first_rank")
 
@@ -246,7 +247,7 @@ def test_queries_without_a_relevant_entry_are_listed_and_do_not_count():
 
 def test_a_k_above_the_gallery_finds_everything():
     image, text = random_embeddings(0)
-    result = evaluate(image, text, ks=(1, 23, 1000))
+    result = evaluate(image, text, Protocol(ks=(1, 23, 1000)))
     assert result.metrics["recall@23"] == result.metrics["recall@1000"] == 1
     assert result.chance["recall@1000"] == 1
 
@@ -255,7 +256,7 @@ def test_a_k_above_the_gallery_finds_everything():
 def test_ks_must_be_whole_numbers_from_1(ks):
     image, text = random_embeddings(0)
     with pytest.raises(ConfigError, match=r"whole numbers of at least 1"):
-        evaluate(image, text, ks=ks)
+        evaluate(image, text, Protocol(ks=ks))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 0.0])
@@ -321,13 +322,15 @@ def test_half_precision_scores_as_its_float32_values():
 
 def test_both_directions_and_their_flat_names():
     image, text = random_embeddings(2)
-    results = evaluate_both_directions(image, text, ks=(1, 3))
+    results = evaluate_both_directions(image, text, Protocol(ks=(1, 3)))
     assert {name: result.direction for name, result in results.items()} == {
         "image_to_text": "image_to_text", "text_to_image": "text_to_image",
     }  # fmt: skip
-    assert results["text_to_image"].metrics == evaluate(text, image, ks=(1, 3)).metrics
+    assert results["text_to_image"].metrics == evaluate(text, image, Protocol(ks=(1, 3))).metrics
     flat, chance = flat_metrics(results), flat_metrics(results, "chance")
-    names = ("recall@1", "recall@3", "mAP", "median_rank", "mean_rank")
+    at_k = ("recall", "fraction_recall", "precision", "ndcg", "mAP")
+    names = [f"{name}@{k}" for name in at_k for k in (1, 3)]
+    names += ["mAP", "mAP@R", "R_precision", "mrr", "median_rank", "mean_rank"]
     assert set(flat) == set(chance) == {f"{d}/{n}" for d in results for n in names} | {"mean_recall"}
     recalls = [results[d].metrics[f"recall@{k}"] for d in results for k in (1, 3)]
     assert flat["mean_recall"] == pytest.approx(np.mean(recalls))

@@ -8,15 +8,28 @@ import pytest
 from rich.console import Console
 
 from xmr.core.errors import ConfigError
+from xmr.evaluation.protocol import RESULTS_SCHEMA
 from xmr.reporting.leaderboard import board_tables, read_runs
 
-PROTOCOL = {"data": "toy", "data_fingerprint": "abc", "split": "val", "ks": [1], "xmr_version": "1"}
+PROTOCOL = {
+    "name": "standard",
+    "data": "toy",
+    "data_fingerprint": "abc",
+    "split": "val",
+    "ks": [1],
+    "xmr_version": "1",
+}
 
 
 def result(folder: Path, recall: float, **protocol: object) -> Path:
     folder.mkdir(parents=True)
     metrics = {"mean_recall": recall, "text_to_image/recall@1": recall / 2, "text_to_image/median_rank": 9.0}
-    content = {"schema_version": 1, "protocol": {**PROTOCOL, **protocol}, "metrics": metrics, "seed": 0}
+    content = {
+        "schema_version": RESULTS_SCHEMA,
+        "protocol": {**PROTOCOL, **protocol},
+        "metrics": metrics,
+        "seed": 0,
+    }
     (folder / "results.json").write_text(json.dumps(content))
     return folder
 
@@ -42,9 +55,10 @@ def test_other_protocols_are_other_boards(tmp_path: Path) -> None:
     result(tmp_path / "val", 0.5)
     result(tmp_path / "test", 0.6, split="test")
     result(tmp_path / "other_data", 0.7, data_fingerprint="xyz")
+    result(tmp_path / "folds", 0.7, name="coco_1k_5fold")
     result(tmp_path / "other_version", 0.8, xmr_version="2")
     entries, _ = read_runs(tmp_path)
-    assert [table.row_count for table in board_tables(entries)] == [1, 2, 1]
+    assert [table.row_count for table in board_tables(entries)] == [1, 1, 2, 1]
 
 
 def test_what_cannot_be_shown_is_listed_with_its_reason(tmp_path: Path) -> None:
@@ -53,7 +67,7 @@ def test_what_cannot_be_shown_is_listed_with_its_reason(tmp_path: Path) -> None:
     half.write_text(half.read_text()[:40])
     nan = result(tmp_path / "nan", float("nan"))
     old = result(tmp_path / "old", 0.5) / "results.json"
-    old.write_text(old.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    old.write_text(old.read_text().replace(f'"schema_version": {RESULTS_SCHEMA}', '"schema_version": 0'))
     live, early = tmp_path / "live", tmp_path / "early"
     for folder in (live, early):
         (folder / "checkpoints").mkdir(parents=True)

@@ -20,6 +20,7 @@ from xmr.data.dataset import Item, RetrievalDataset, Split
 from xmr.data.images import FolderImages
 from xmr.data.samplers import OneTextPerImage
 from xmr.data.sources import CachedFeatures
+from xmr.evaluation.protocol import Protocol
 from xmr.losses.info_nce import InfoNCE
 from xmr.models.dual_encoder import DualEncoder
 from xmr.models.heads import LinearHead, MLPHead
@@ -174,7 +175,7 @@ class Fit:
         if last is None:
             logger.log_metrics({"val/toy/mean_recall": 0.1, "epoch": 0}, step=0)
         callbacks = [
-            RetrievalEvaluation(val_split, prefix="val/toy", ks=(1, 5, 24)),
+            RetrievalEvaluation(val_split, prefix="val/toy", protocol=Protocol(ks=(1, 5, 24))),
             RunProgress(monitor=self.monitor),
             RandomState(),
             SaveOnInterrupt(self.folder),

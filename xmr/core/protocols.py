@@ -1,6 +1,7 @@
-"""What the parts of xmr expect of each other: encoders, heads and losses, as protocols."""
+"""What the parts of xmr expect of each other: encoders, losses and indexes, as protocols."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -46,8 +47,24 @@ class Loss(Protocol):
 class Index(Protocol):
     """Finds the gallery entries that are most similar to a query."""
 
+    exact: bool
+    """Whether `search` returns the true nearest entries, always."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a search reads: vectors or codes, and what leads to them; 0 before `add`."""
+
     def add(self, gallery: Embeddings) -> None:
-        """Make `gallery` (G, D) what `search` looks through."""
+        """Make `gallery` (G, D) what `search` looks through, instead of what it was before."""
 
     def search(self, queries: Embeddings, *, k: int) -> Rankings:
         """The `k` most similar gallery entries of each query, best first."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was computed from the vectors to `folder`, each file atomically; may be nothing."""
+
+    def load(self, folder: Path, gallery: Embeddings) -> None:
+        """What `add(gallery)` does, from the files that `save` wrote for the same gallery.
+
+        The caller has compared the files' hashes with those of what was saved.
+        """

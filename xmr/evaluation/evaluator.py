@@ -1,20 +1,34 @@
 """From query and gallery embeddings to metrics: per query first, averaged in this one place."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Integral
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
-from xmr.core.errors import ConfigError, DataError, problems_message
-from xmr.core.types import Embeddings
-from xmr.evaluation.ranks import chance_ranks, positive_ranks
-from xmr.evaluation.relevance import relevance_by_item_id
-from xmr.metrics.average_precision import average_precision
+from xmr.core.errors import DataError
+from xmr.core.types import Embeddings, Modality
+from xmr.evaluation.inputs import Source, as_embeddings, check_both, check_related
+from xmr.evaluation.metric_set import averaged, per_query
+from xmr.evaluation.protocol import Protocol
+from xmr.evaluation.ranks import Backend, Ranking, chance_ranks, positive_ranks, positive_ranks_both
+from xmr.evaluation.relevance import Relevance, entries_named, relevance_by_item_id, same_id
 from xmr.metrics.positive_ranks import PositiveRanks, TieRule
-from xmr.metrics.rank import first_rank
 from xmr.metrics.recall import recall_at_k
+
+STANDARD = Protocol()
+SUBSET_KS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """What some protocols know of each query (Q,): its reference's id, its candidates' ids, its group.
+
+    With groups (the categories of FashionIQ), metrics are means over the groups.
+    """
+
+    references: Sequence[str] | None = None
+    candidates: Sequence[Sequence[str]] | None = None
+    groups: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,11 +36,14 @@ class EvaluationResult:
     """The metrics of one direction, and what they were averaged from.
 
     `metrics` and `chance` (what equal scores for all give) map `recall@1`, `mAP`, `median_rank`... to
-    floats. `per_query` maps `recall@1`, `average_precision`, `first_rank` to arrays (Q,) in the order of
-    `query_ids`. `ties` has the same metrics with every tie broken for and against the model.
-    `excluded_queries` had no relevant entry in the gallery and count in no metric.
+    floats. `per_query` maps `recall@1`, `average_precision`, `first_rank`... to arrays (Q,) in the order of
+    `query_ids`. `ties` has the same metrics with every tie broken for and against the model. `groups` has
+    them for each group of queries. `excluded_queries` had no relevant entry in the gallery and count in no
+    metric.
     """
 
+    protocol: Protocol
+    direction: str
     metrics: dict[str, float]
     chance: dict[str, float]
     per_query: dict[str, np.ndarray]
@@ -34,50 +51,62 @@ class EvaluationResult:
     query_ids: np.ndarray
     excluded_queries: np.ndarray
     gallery_size: int
-    direction: str
+    groups: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def evaluate(queries: Embeddings, gallery: Embeddings, *, ks: Sequence[int] = (1, 5, 10)) -> EvaluationResult:
-    """Exact metrics of ranking `gallery` by cosine similarity for each of `queries`; relevant = same item id.
+def evaluate(
+    queries: Source,
+    gallery: Source,
+    protocol: Protocol = STANDARD,
+    *,
+    about: PerQuery = PerQuery(),
+    backend: Backend = "auto",
+    distributed: bool = False,
+) -> EvaluationResult:
+    """Exact metrics of ranking `gallery` for each of `queries`; relevant = same item id.
 
-    Tied entries count in expectation over all their orders; a k above the gallery size is allowed. Raises
-    `ConfigError` for a k below 1, `DataError` for empty, non-finite or zero-norm input (naming the ids),
-    different dimensions, and when no query has a relevant entry.
+    Of plain arrays, queries are taken for texts and the gallery for images. Tied entries count in
+    expectation over all their orders; a k above the gallery size is allowed. In a `distributed` run every
+    process must call with the same embeddings, and all get the same result for a share of the work. Raises
+    `DataError` for empty, non-finite or zero-norm input (naming the ids), repeated ids, different
+    dimensions, and when no query has a relevant entry.
     """
-    _check_ks(ks)
-    for role, embeddings in (("query", queries), ("gallery", gallery)):
-        _check(role, embeddings)
-    if queries.dim != gallery.dim:
-        raise DataError(
-            f"queries have dimension {queries.dim}, the gallery {gallery.dim}; embed both with one model"
+    queries, gallery = as_embeddings(queries, Modality.TEXT), as_embeddings(gallery, Modality.IMAGE)
+    check_both(queries, gallery, protocol)
+    results = []
+    for query, entry, at in _folds(queries, gallery, protocol):
+        relevance = _relevance(query, entry, protocol, _references(about, at))
+        ranks = positive_ranks(
+            query.vectors, entry.vectors, relevance, _ranking(protocol, backend, distributed)
         )
-    relevance = relevance_by_item_id(queries, gallery)
-    scored = np.flatnonzero(relevance.counts)
-    if not len(scored):
-        raise DataError(f"none of {len(queries)} queries has its item id in the gallery of {len(gallery)}")
-    relevance = relevance.take(scored)
-    ranks = positive_ranks(queries.vectors[torch.from_numpy(scored)], gallery.vectors, relevance)
-    per_query = _per_query(ranks, ks)
-    return EvaluationResult(
-        metrics=_average(per_query),
-        chance=_average(_per_query(chance_ranks(relevance), ks)),
-        per_query=per_query,
-        ties={rule: _average(_per_query(ranks.resolve(rule), ks)) for rule in ("optimistic", "pessimistic")},
-        query_ids=queries.ids[scored],
-        excluded_queries=np.delete(queries.ids, scored),
-        gallery_size=len(gallery),
-        direction=f"{queries.modality}_to_{gallery.modality}",
-    )
+        scored = np.flatnonzero(relevance.counts)
+        groups = None if about.groups is None else np.asarray(about.groups)[at][scored]
+        result = _result(query, entry, relevance, ranks, protocol, groups)
+        if protocol.subset:
+            result.metrics.update(_subset_recalls(query, entry, relevance, about, protocol))
+        results.append(result)
+    return _mean_of_folds(results)
 
 
 def evaluate_both_directions(
-    image: Embeddings, text: Embeddings, *, ks: Sequence[int] = (1, 5, 10)
+    image: Embeddings,
+    text: Embeddings,
+    protocol: Protocol = STANDARD,
+    *,
+    backend: Backend = "auto",
+    distributed: bool = False,
 ) -> dict[str, EvaluationResult]:
-    """Evaluate image_to_text and text_to_image; results by direction."""
-    return {
-        "image_to_text": evaluate(image, text, ks=ks),
-        "text_to_image": evaluate(text, image, ks=ks),
-    }
+    """`evaluate` image_to_text and text_to_image, by one matrix product; results by direction."""
+    check_both(image, text, protocol)
+    check_related(text, image)
+    ranking = _ranking(protocol, backend, distributed)
+    results: dict[str, list[EvaluationResult]] = {"image_to_text": [], "text_to_image": []}
+    for images, texts, _ in _folds(image, text, protocol):
+        there, back = _relevance(images, texts, protocol), _relevance(texts, images, protocol)
+        forward, backward = positive_ranks_both(images.vectors, texts.vectors, (there, back), ranking)
+        results["image_to_text"].append(_result(images, texts, there, forward, protocol))
+        results["text_to_image"].append(_result(texts, images, back, backward, protocol))
+    return {direction: _mean_of_folds(folds) for direction, folds in results.items()}
 
 
 def flat_metrics(results: dict[str, EvaluationResult], kind: str = "metrics") -> dict[str, float]:
@@ -94,38 +123,130 @@ def flat_metrics(results: dict[str, EvaluationResult], kind: str = "metrics") ->
     return flat
 
 
-def _per_query(ranks: PositiveRanks, ks: Sequence[int]) -> dict[str, np.ndarray]:
-    recalls = {f"recall@{k}": recall_at_k(ranks, k) for k in ks}
-    return {**recalls, "average_precision": average_precision(ranks), "first_rank": first_rank(ranks)}
+def _ranking(protocol: Protocol, backend: Backend, distributed: bool) -> Ranking:
+    return Ranking(
+        similarity=protocol.similarity,
+        limit="none" if protocol.depth == "all" else "relevant",
+        depth=max(protocol.ks),
+        backend=backend,
+        distributed=distributed,
+    )
 
 
-def _average(per_query: dict[str, np.ndarray]) -> dict[str, float]:
-    recalls = {name: float(values.mean()) for name, values in per_query.items() if name.startswith("recall@")}
+def _result(
+    queries: Embeddings,
+    gallery: Embeddings,
+    relevance: Relevance,
+    ranks: PositiveRanks,
+    protocol: Protocol,
+    groups: np.ndarray | None = None,
+) -> EvaluationResult:
+    scored = np.flatnonzero(relevance.counts)
+    mean: Callable[[dict[str, np.ndarray]], dict[str, float]] = (
+        averaged if groups is None else lambda values: _mean_of([*_by_group(values, groups).values()])
+    )
+    expected = per_query(ranks, protocol)
+    broken: dict[TieRule, dict[str, np.ndarray]] = {
+        rule: per_query(ranks.resolve(rule), protocol) if ranks.tied.max() > 1 else expected
+        for rule in ("optimistic", "pessimistic")
+    }
+    headline = expected if protocol.tie_rule == "expected" else broken[protocol.tie_rule]
+    return EvaluationResult(
+        protocol=protocol,
+        direction=f"{queries.modality}_to_{gallery.modality}",
+        metrics=mean(headline),
+        chance=mean(per_query(chance_ranks(relevance), protocol)),
+        per_query=headline,
+        ties={rule: mean(values) for rule, values in broken.items()},
+        query_ids=queries.ids[scored],
+        excluded_queries=np.delete(queries.ids, scored),
+        gallery_size=len(gallery),
+        groups={} if groups is None else _by_group(headline, groups),
+    )
+
+
+def _by_group(values: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, dict[str, float]]:
     return {
-        **recalls,
-        "mAP": float(per_query["average_precision"].mean()),
-        "median_rank": float(np.median(per_query["first_rank"])),
-        "mean_rank": float(per_query["first_rank"].mean()),
+        str(group): averaged({name: column[groups == group] for name, column in values.items()})
+        for group in np.unique(groups)
     }
 
 
-def _check_ks(ks: Sequence[int]) -> None:
-    if not ks or not all(isinstance(k, Integral) and k >= 1 for k in ks):
-        raise ConfigError(f"ks={list(ks)}, but recall@k needs whole numbers of at least 1; use ks=[1, 5, 10]")
+def _mean_of(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([of_one[name] for of_one in metrics])) for name in metrics[0]}
 
 
-def _check(role: str, embeddings: Embeddings) -> None:
-    if not len(embeddings):
-        raise DataError(f"there is no {role} embedding to evaluate; check the split")
-    norms = embeddings.vectors.float().norm(dim=1)
-    bad = ~torch.isfinite(norms) | (norms == 0)
-    if bad.any():
-        rows = bad.nonzero().flatten().tolist()
-        problems = [f"'{embeddings.ids[row]}' (row {row}): norm {norms[row]:g}" for row in rows]
+def _mean_of_folds(folds: Sequence[EvaluationResult]) -> EvaluationResult:
+    """The mean metrics over the folds; the queries of all, one fold after the other."""
+    if len(folds) == 1:
+        return folds[0]
+    first = folds[0]
+    return EvaluationResult(
+        protocol=first.protocol,
+        direction=first.direction,
+        metrics=_mean_of([fold.metrics for fold in folds]),
+        chance=_mean_of([fold.chance for fold in folds]),
+        per_query={
+            name: np.concatenate([fold.per_query[name] for fold in folds]) for name in first.per_query
+        },
+        ties={rule: _mean_of([fold.ties[rule] for fold in folds]) for rule in first.ties},
+        query_ids=np.concatenate([fold.query_ids for fold in folds]),
+        excluded_queries=np.concatenate([fold.excluded_queries for fold in folds]),
+        gallery_size=first.gallery_size,
+    )
+
+
+def _folds(
+    queries: Embeddings, gallery: Embeddings, protocol: Protocol
+) -> Iterator[tuple[Embeddings, Embeddings, np.ndarray]]:
+    """Queries, gallery and the queries' positions of each fold: equal shares of the items, in order."""
+    if protocol.folds == 1:
+        yield queries, gallery, np.arange(len(queries))
+        return
+    image = queries if queries.modality is Modality.IMAGE else gallery
+    items = np.array(list(dict.fromkeys(image.item_ids.tolist())))
+    if len(items) % protocol.folds:
         raise DataError(
-            problems_message(
-                f"{role} embeddings must be finite and not zero",
-                problems,
-                "Usual causes: a diverged run (lower the learning rate) or a broken input.",
-            )
+            f"{len(items)} items cannot be cut into {protocol.folds} equal folds; use protocol folds=1"
         )
+    for share in items.reshape(protocol.folds, -1):
+        at = np.flatnonzero(np.isin(queries.item_ids, share))
+        yield queries.take(at), gallery.take(np.isin(gallery.item_ids, share)), at
+
+
+def _relevance(
+    queries: Embeddings, gallery: Embeddings, protocol: Protocol, references: Sequence[str] | None = None
+) -> Relevance:
+    check_related(queries, gallery)
+    relevance = relevance_by_item_id(queries, gallery)
+    if protocol.exclude == "self":
+        relevance = relevance.without(same_id(queries, gallery))
+    elif protocol.exclude == "reference":
+        if references is None:
+            raise DataError(
+                f"protocol {protocol.name} removes references; give about=PerQuery(references=...)"
+            )
+        relevance = relevance.without(entries_named(references, gallery, role="reference"))
+    if not relevance.counts.any():
+        raise DataError(f"none of {len(queries)} queries has a relevant entry besides what is excluded")
+    return relevance
+
+
+def _references(about: PerQuery, at: np.ndarray) -> Sequence[str] | None:
+    return None if about.references is None else [about.references[n] for n in at]
+
+
+def _subset_recalls(
+    queries: Embeddings, gallery: Embeddings, relevance: Relevance, about: PerQuery, protocol: Protocol
+) -> dict[str, float]:
+    """`recall_subset@k`: recall where each query ranks its own candidates alone, without the reference."""
+    if about.candidates is None:
+        raise DataError(f"protocol {protocol.name} ranks subsets; give about=PerQuery(candidates=...)")
+    candidates = [
+        [id_ for id_ in own if about.references is None or id_ != about.references[n]]
+        for n, own in enumerate(about.candidates)
+    ]
+    among = relevance.only_among(entries_named(candidates, gallery, role="candidate"))
+    ranks = positive_ranks(queries.vectors, gallery.vectors, among, _ranking(protocol, "auto", False))
+    ranks = ranks.resolve(protocol.tie_rule)
+    return {f"recall_subset@{k}": float(recall_at_k(ranks, k).mean()) for k in SUBSET_KS}

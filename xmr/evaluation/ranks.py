@@ -1,89 +1,161 @@
 """From vectors to the ranks of every relevant entry, by counting how many entries score as much or more."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from xmr.evaluation.relevance import Relevance
+from xmr.core.distributed import gather_objects, rank_and_world_size
+from xmr.evaluation import tiles, tiles_torch
+from xmr.evaluation.kernels import best_first, count_entries
+from xmr.evaluation.relevance import Pairs, Relevance
+from xmr.evaluation.scored import STEPS, Counts, Scored, Thresholds
+from xmr.evaluation.similarity import Similarity, prepare, product_error
 from xmr.metrics.positive_ranks import PositiveRanks
 
-TILE_BYTES = 32 * 2**20
-STEPS = 2**24
-"""Cosines are compared in steps of 1 / STEPS, about what float32 vectors can tell apart."""
+Backend = Literal["auto", "numba", "torch"]
 
 
-def positive_ranks(queries: Tensor, gallery: Tensor, relevance: Relevance) -> PositiveRanks:
-    """Exact, tie-aware ranks of all relevant entries of queries (Q, D) among gallery (G, D), by cosine.
+@dataclass(frozen=True)
+class Ranking:
+    """How `positive_ranks` ranks.
 
-    Vectors must be finite and not zero; every query must have a relevant entry. Works in tiles of queries,
-    so that no (Q, G) array exists. How a product rounds depends on the place of a row and on the machine;
-    that it may never decide between equally similar entries, each distinct gallery vector is multiplied
-    once, in float64, and cosines are rounded to 1 / STEPS.
+    `limit` is the rank up to which ranks are told ("relevant": as many as a query has relevant entries, but
+    at least `depth`); beyond it relevant entries stand at the end. `distributed` shares the work with the
+    other processes, which must call with the same vectors and get the same ranks. `backend` "auto" is
+    "torch" for vectors on a GPU and "numba" on the CPU.
     """
-    distinct, copy_of, copies = _distinct_rows(gallery)
-    distinct = _unit(distinct) * STEPS
-    tile = max(1, TILE_BYTES // (8 * len(distinct)))
-    above, at_least = np.empty((2, len(relevance.gallery)), dtype=np.int64)
-    for begin in range(0, len(queries), tile):
-        scores = (_unit(queries[begin : begin + tile]) @ distinct.T).numpy()
-        for q, row in enumerate(scores, begin):
-            np.rint(row, out=row)
-            of_query = slice(relevance.start[q], relevance.start[q + 1])
-            relevant = row[copy_of[relevance.gallery[of_query]]]
-            above[of_query], at_least[of_query] = _count_beyond(row, copies, relevant)
-    query = np.repeat(np.arange(len(queries)), relevance.counts)
-    return _with_positive_counts(query, above, at_least - above, len(queries))
+
+    similarity: Similarity = "cosine"
+    limit: Literal["none", "relevant"] = "none"
+    depth: int = 1
+    backend: Backend = "auto"
+    distributed: bool = False
+
+
+def positive_ranks(
+    queries: Tensor, gallery: Tensor, relevance: Relevance, ranking: Ranking = Ranking()
+) -> PositiveRanks:
+    """Exact, tie-aware ranks of all relevant entries of queries (Q, D) among gallery (G, D).
+
+    Vectors must be finite, and not zero for cosines. Queries without a relevant entry are left out. Scores
+    are compared as float64 sums rounded to 1 / STEPS, whatever the product that finds the close ones says:
+    copies of a vector tie at any place, on any number of processes. No (Q, G) array exists.
+    """
+    query, entry = prepare(queries, gallery, ranking.similarity)
+    side = _Side(query, entry, relevance, ranking, product_error(query, entry))
+    if relevance.among is not None:
+        counts = Counts(*np.zeros((2, len(relevance.gallery)), dtype=np.int64))
+        side.count_entries(counts, relevance.among, 1)
+        return side.ranks(counts)
+    return side.ranks(_count(side, None, queries.device, ranking)[0])
+
+
+def positive_ranks_both(
+    queries: Tensor,
+    gallery: Tensor,
+    relevance: tuple[Relevance, Relevance],
+    ranking: Ranking = Ranking(),
+) -> tuple[PositiveRanks, PositiveRanks]:
+    """`positive_ranks` of the queries among the gallery and of the gallery among the queries, by one product.
+
+    `relevance` is that of the queries and that of the gallery entries.
+    """
+    query, entry = prepare(queries, gallery, ranking.similarity)
+    error = product_error(query, entry)
+    forward = _Side(query, entry, relevance[0], ranking, error)
+    backward = _Side(entry, query, relevance[1], ranking, error)
+    there, back = _count(forward, backward, queries.device, ranking)
+    return forward.ranks(there), backward.ranks(back)  # type: ignore[arg-type]  # two sides have two counts
 
 
 def chance_ranks(relevance: Relevance) -> PositiveRanks:
     """The ranks of a model that gives every gallery entry the same score: all metrics of it are chance."""
-    query = np.repeat(np.arange(len(relevance.counts)), relevance.counts)
-    tied = np.full(len(query), relevance.gallery_size)
-    return _with_positive_counts(query, np.zeros_like(tied), tied, len(relevance.counts))
+    counts = relevance.counts[relevance.counts > 0]
+    size = relevance.sizes[relevance.counts > 0]
+    query = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    zeros = np.zeros_like(query)
+    tied, positives = (per_query[query].astype(np.int32) for per_query in (size, counts))
+    return PositiveRanks(query, zeros, tied, zeros, positives, len(counts))
 
 
-def _unit(vectors: Tensor) -> Tensor:
-    vectors = vectors.detach().cpu().double()
-    return vectors / vectors.norm(dim=1, keepdim=True)
+class _Side:
+    """One direction: queries, gallery, and the thresholds and limits that follow from the relevance."""
+
+    def __init__(
+        self, queries: Scored, gallery: Scored, relevance: Relevance, ranking: Ranking, error: float
+    ) -> None:
+        self.queries, self.gallery, self.relevance = queries, gallery, relevance
+        self.limit = _limits(relevance, ranking)
+        self.thresholds = _thresholds(relevance)
+        tiles.sort_by_score(queries, gallery, self.thresholds)
+        score = self.thresholds.score / STEPS
+        np.subtract(score, error, out=self.thresholds.low, casting="same_kind")
+        np.add(score, error, out=self.thresholds.high, casting="same_kind")
+
+    def ranks(self, counts: Counts) -> PositiveRanks:
+        """The ranks that follow from the counts, without what the relevance excludes."""
+        excluded, limit = self.relevance.excluded, self.limit
+        if excluded is not None:
+            self.count_entries(counts, excluded, -1)
+            limit = limit - excluded.counts
+        return _positive_ranks(self.relevance, self.thresholds, counts, limit)
+
+    def count_entries(self, counts: Counts, pairs: Pairs, weight: int) -> None:
+        """Add `weight` to the counts for the entries that each query has in `pairs`."""
+        count_entries(self.queries, self.gallery, self.thresholds, counts, pairs.start, pairs.gallery, weight)
 
 
-def _distinct_rows(vectors: Tensor) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """The distinct rows (N, D), which of them each row is (G,), and how often each occurs (N,)."""
-    # -0.0 + 0.0 = 0.0: both zeros are one value, and must be the same bytes
-    values = np.ascontiguousarray(vectors.detach().cpu().float().numpy() + 0.0)
-    rows = values.view(np.dtype((np.void, values.itemsize * values.shape[1])))[:, 0]
-    _, first, copy_of, copies = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
-    return torch.from_numpy(values[first]), copy_of, copies
+def _count(
+    forward: _Side, backward: _Side | None, device: torch.device, ranking: Ranking
+) -> tuple[Counts, Counts | None]:
+    if backward is not None and not tiles.can_share_a_product(forward.thresholds, backward.thresholds):
+        return _count(forward, None, device, ranking)[0], _count(backward, None, device, ranking)[0]
+    share = rank_and_world_size() if ranking.distributed else (0, 1)
+    arguments = (
+        forward.queries,
+        forward.gallery,
+        forward.thresholds,
+        None if backward is None else backward.thresholds,
+    )
+    if ranking.backend == "torch" or (ranking.backend == "auto" and device.type != "cpu"):
+        there, back = tiles_torch.count_above(*arguments, share=share, device=device)
+    else:
+        there, back = tiles.count_above(*arguments, limit=forward.limit, share=share)
+    if not ranking.distributed:
+        return there, back
+    return _sum_over_processes(there), None if back is None else _sum_over_processes(back)
 
 
-def _count_beyond(
-    scores: np.ndarray, copies: np.ndarray, relevant: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each of the `relevant` scores, best first: how many entries score more, and at least as much."""
-    best_first = np.sort(relevant)[::-1]
-    # only what can stand above a relevant entry need be sorted
-    rivals = scores >= best_first[-1]
-    ascending = np.sort(np.repeat(scores[rivals], copies[rivals]))
-    return (
-        len(ascending) - np.searchsorted(ascending, best_first, side="right"),
-        len(ascending) - np.searchsorted(ascending, best_first, side="left"),
+def _sum_over_processes(counts: Counts) -> Counts:
+    parts = gather_objects(counts)
+    return Counts(*(np.sum(column, axis=0) for column in zip(*parts, strict=True)))
+
+
+def _thresholds(relevance: Relevance) -> Thresholds:
+    """The thresholds of a relation, with nothing filled in but the entries."""
+    size = len(relevance.gallery)
+    low, high = np.empty((2, size), np.float32)
+    return Thresholds(
+        relevance.start.astype(np.int64), relevance.gallery.astype(np.int64), np.empty(size), low, high
     )
 
 
-def _with_positive_counts(
-    query: np.ndarray, above: np.ndarray, tied: np.ndarray, n_queries: int
+def _limits(relevance: Relevance, ranking: Ranking) -> np.ndarray:
+    """Per query (Q,), how many entries may stand above a relevant one that is still told apart."""
+    if ranking.limit == "none":
+        return np.full(len(relevance.counts), relevance.gallery_size + 1)
+    limits = np.maximum(relevance.counts, ranking.depth)
+    # what is excluded is counted at first
+    return limits if relevance.excluded is None else limits + relevance.excluded.counts
+
+
+def _positive_ranks(
+    relevance: Relevance, thresholds: Thresholds, counts: Counts, limit: np.ndarray
 ) -> PositiveRanks:
-    """Add to best-first entries how many relevant ones stand above each and in its own block."""
-    starts_block = np.ones(len(query), dtype=bool)
-    starts_block[1:] = (query[1:] != query[:-1]) | (above[1:] != above[:-1])
-    block = np.cumsum(starts_block) - 1
-    starts = np.flatnonzero(starts_block)
-    first_of_query = np.searchsorted(query, query)
-    return PositiveRanks(
-        query=query,
-        above=above,
-        tied=tied,
-        positives_above=starts[block] - first_of_query,
-        positives_tied=np.bincount(block)[block],
-        n_queries=n_queries,
-    )
+    columns = best_first(thresholds.start, thresholds.score, counts, limit, relevance.sizes)
+    query, above, tied, positives_above, positives_tied = columns
+    n_queries = int((relevance.counts > 0).sum())
+    return PositiveRanks(query, above, tied, positives_above, positives_tied, n_queries)

@@ -16,7 +16,7 @@ from xmr.pipelines.build import Components, build
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
-from xmr.pipelines.scoring import results_json, score
+from xmr.pipelines.scoring import protocol_of, results_json, score
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
 
@@ -34,6 +34,7 @@ def evaluate(config: DictConfig) -> None:
             f"changed_data=true scores it all the same"
         )
     split = components.dataset.split(config.split)
+    protocol_of(components, split, name=config.protocol)
     run = RunFolder(os.path.relpath(path.parent.parent))
     out = Console()
     print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
@@ -49,17 +50,17 @@ def evaluate(config: DictConfig) -> None:
         if times > 1:
             print_line(f"this run has now used the test split {times} times: {run.test_touches_file}")
     started = time.monotonic()
-    evaluation = score(components, split)
+    evaluation = score(components, split, protocol=config.protocol)
     results = results_json(
         components,
-        split,
         evaluation,
         checkpoint=f"checkpoints/{path.name}",
         cost={"evaluation_seconds": round(time.monotonic() - started, 3)},
         trained_on_data=trained_on,
         environment=environment(),
     )
-    folder = run.path / "evaluations" / f"{split.name}-{path.stem}"
+    by = "" if config.protocol == "standard" else f"-{config.protocol}"
+    folder = run.path / "evaluations" / f"{split.name}-{path.stem}{by}"
     write_json(folder / "results.json", results)
     panels = components.config.evaluation.panels
     writer = PanelWriter(

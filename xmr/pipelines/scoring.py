@@ -1,21 +1,28 @@
 """Scoring a split: the same pass for the untrained model, the trained one, and `evaluate.py`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
 
+from xmr.core.errors import ConfigError
 from xmr.data.dataset import Split
 from xmr.evaluation.evaluator import flat_metrics
 from xmr.evaluation.protocol import RESULTS_SCHEMA, Protocol
+from xmr.evaluation.protocols import ready_protocol
 from xmr.pipelines.build import Components
+from xmr.pipelines.instantiate import instantiate
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 
 
-def score(components: Components, split: Split) -> Evaluation:
-    """Embed and evaluate `split` with the module as it stands."""
+def score(components: Components, split: Split, *, protocol: str = "standard") -> Evaluation:
+    """Embed and evaluate `split` with the module as it stands, by the ready protocol of that name."""
     config = components.config
     callback = RetrievalEvaluation(
-        split, prefix=metric_prefix(components, split), ks=tuple(config.evaluation.ks)
+        split,
+        prefix=metric_prefix(components, split),
+        protocol=protocol_of(components, split, name=protocol),
+        index=instantiate(config.index),
     )
     trainer = pl.Trainer(
         accelerator=config.trainer.accelerator,
@@ -36,21 +43,38 @@ def metric_prefix(components: Components, split: Split) -> str:
     return f"{split.name}/{components.dataset.name}"
 
 
-def results_json(components: Components, split: Split, evaluation: Evaluation, **more: Any) -> dict[str, Any]:
-    """The content of results.json: protocol, metrics with chance and tie bounds, model, and `more`."""
-    config, model = components.config, components.module.model
-    protocol = Protocol(
-        data=components.dataset.name,
-        data_fingerprint=components.dataset.fingerprint,
+def protocol_of(components: Components, split: Split, *, name: str = "standard") -> Protocol:
+    """The ready protocol of that name, for this data and split.
+
+    Raises `ConfigError` for a protocol of another data set or split, or of other queries and galleries.
+    """
+    dataset, ready = components.dataset, ready_protocol(name)
+    for field, actual in (("data", dataset.name), ("split", split.name)):
+        if getattr(ready, field) not in ("", actual):
+            raise ConfigError(
+                f"protocol={name} is for {field}={getattr(ready, field)}, not {actual}; use protocol=standard"
+            )
+    if ready.gallery != "other modality" or ready.prompts:
+        raise ConfigError(
+            f"protocol={name} is not of images and their texts; use xmr.evaluation.evaluate with embeddings"
+        )
+    return replace(
+        ready,
+        data=dataset.name,
+        data_fingerprint=dataset.fingerprint,
         split=split.name,
-        relevance=components.dataset.relevance,
-        ks=tuple(config.evaluation.ks),
+        relevance=dataset.relevance,
+        ks=tuple(components.config.evaluation.ks),
     )
-    results = evaluation.results
+
+
+def results_json(components: Components, evaluation: Evaluation, **more: Any) -> dict[str, Any]:
+    """The content of results.json: protocol, metrics with chance and tie bounds, model, and `more`."""
+    config, model, results = components.config, components.module.model, evaluation.results
     return {
         "schema_version": RESULTS_SCHEMA,
-        "protocol": protocol.to_json(),
-        "metrics": flat_metrics(results),
+        "protocol": results["text_to_image"].protocol.to_json(),
+        "metrics": flat_metrics(results) | evaluation.index,
         "chance": flat_metrics(results, "chance"),
         "ties": {direction: result.ties for direction, result in results.items()},
         "queries": {direction: len(result.query_ids) for direction, result in results.items()},

@@ -24,7 +24,7 @@ from xmr.pipelines.build import Components, build
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, resumed_config
-from xmr.pipelines.scoring import metric_prefix, results_json, score
+from xmr.pipelines.scoring import metric_prefix, protocol_of, results_json, score
 from xmr.reporting import wandb_run
 from xmr.reporting.curves import draw_curves
 from xmr.reporting.panels import save_png
@@ -159,7 +159,11 @@ class TrainingRun:
         config = self.components.config
         callbacks = [
             RetrievalEvaluation(
-                self.val_split, prefix=self.prefix, ks=tuple(config.evaluation.ks), report=self._report_epoch
+                self.val_split,
+                prefix=self.prefix,
+                protocol=protocol_of(self.components, self.val_split),
+                index=instantiate(config.index),
+                report=self._report_epoch,
             ),
             *(instantiate(callback) for callback in config.callbacks.values()),
             RunProgress(monitor=monitor, console=self.console),
@@ -254,7 +258,6 @@ class TrainingRun:
             return
         results = results_json(
             self.components,
-            self.val_split,
             evaluation,
             untrained=self.untrained,
             checkpoint="checkpoints/best.ckpt",

@@ -67,7 +67,7 @@ def _read(file: Path, root: Path) -> Entry:
     content = json.loads(file.read_text(encoding="utf-8"))
     if content["schema_version"] != RESULTS_SCHEMA:
         raise ValueError(f"schema version {content['schema_version']}, but this xmr reads {RESULTS_SCHEMA}")
-    for name in ("data", "split", "data_fingerprint"):
+    for name in ("name", "data", "split", "data_fingerprint"):
         content["protocol"][name]
     metrics = {name: float(value) for name, value in content["metrics"].items()}
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
@@ -94,6 +94,8 @@ def board_tables(entries: Sequence[Entry], *, metric: str = "mean_recall") -> li
 def _table(entries: list[Entry], metric: str) -> Table:
     protocol = entries[0].protocol
     title = f"{protocol['data']}, {protocol['split']} split (data {protocol['data_fingerprint']})"
+    if protocol["name"] != "standard":
+        title = f"{protocol['name']}: {title}"
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     table.add_column("run", overflow="fold")

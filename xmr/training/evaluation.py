@@ -9,29 +9,38 @@ import torch
 from torch import Tensor
 
 from xmr.core.distributed import gather_rows
+from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality
 from xmr.data.datamodule import EMBED_ORDER
 from xmr.data.dataset import Split
 from xmr.data.sources import EmbedBatch
-from xmr.evaluation.evaluator import EvaluationResult, evaluate_both_directions, flat_metrics
+from xmr.evaluation.evaluator import STANDARD, EvaluationResult, evaluate_both_directions, flat_metrics
+from xmr.evaluation.index_quality import index_quality
+from xmr.evaluation.protocol import Protocol
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: the embeddings of a split, the results by direction, and when it was made."""
+    """One evaluation: the embeddings of a split, the results by direction, and when it was made.
+
+    `index` tells what an approximate index finds of what there is to find; it is empty for an exact one.
+    """
 
     image: Embeddings
     text: Embeddings
     results: dict[str, EvaluationResult]
+    index: dict[str, float]
     epoch: int
     step: int
 
 
 class RetrievalEvaluation(pl.Callback):
-    """Evaluates both directions on `split` after each validation pass.
+    """Evaluates both directions on `split` by `protocol` after each validation pass.
 
-    Loggers get `<prefix>/<metric>`; callbacks monitor `<split>/<metric>`.
-    `latest` holds the last evaluation; `report` is called with each one, on the first process.
+    The ranks of the metrics are exact whatever the index. An approximate `index` is built anew each time,
+    and what it misses is logged beside them. In a distributed run each process ranks its share.
+    Loggers get `<prefix>/<metric>`; callbacks monitor `<split>/<metric>`. `latest` holds the last
+    evaluation; `report` is called with each one, on the first process.
     """
 
     def __init__(
@@ -39,12 +48,14 @@ class RetrievalEvaluation(pl.Callback):
         split: Split,
         *,
         prefix: str,
-        ks: tuple[int, ...] = (1, 5, 10),
+        protocol: Protocol = STANDARD,
+        index: Index | None = None,
         report: Callable[[Evaluation], None] | None = None,
     ) -> None:
         self.split = split
         self.prefix = prefix
-        self.ks = ks
+        self.protocol = protocol
+        self.index = index
         self.report = report
         self.latest: Evaluation | None = None
         self._collected: dict[Modality, list[tuple[Tensor, Tensor]]] = {}
@@ -69,9 +80,12 @@ class RetrievalEvaluation(pl.Callback):
         """Evaluate, log, report."""
         image = self._gathered(Modality.IMAGE, pl_module)
         text = self._gathered(Modality.TEXT, pl_module)
-        results = evaluate_both_directions(image, text, ks=self.ks)
-        self.latest = Evaluation(image, text, results, trainer.current_epoch, trainer.global_step)
-        flat = flat_metrics(results)
+        results = evaluate_both_directions(image, text, self.protocol, distributed=trainer.world_size > 1)
+        index = {}
+        if self.index is not None and not self.index.exact:
+            index = index_quality(self.index, image, text, k=max(self.protocol.ks))
+        self.latest = Evaluation(image, text, results, index, trainer.current_epoch, trainer.global_step)
+        flat = flat_metrics(results) | index
         metrics = {f"{self.prefix}/{name}": value for name, value in flat.items()}
         # what callbacks monitor has no data set in its name; the loggers get it unrounded, below
         pl_module.log_dict({f"{self.split.name}/{name}": value for name, value in flat.items()}, logger=False)

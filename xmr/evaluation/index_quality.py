@@ -1,0 +1,25 @@
+"""What an index finds of what there is to find: reported beside every metric of an approximate one."""
+
+from xmr.core.protocols import Index
+from xmr.core.types import Embeddings
+from xmr.index.exact import Exact
+from xmr.index.overlap import overlap
+
+
+def index_quality(index: Index, image: Embeddings, text: Embeddings, *, k: int) -> dict[str, float]:
+    """`<direction>/index_overlap@k` and `<direction>/index_recall@k`, both in [0, 1], for both directions.
+
+    The overlap is the share of the exact first `k` that the index finds; the recall is recall@k of what it
+    finds. A gallery smaller than `k` is searched for all it has.
+    """
+    found = {}
+    for queries, gallery in ((image, text), (text, image)):
+        depth = min(k, len(gallery))
+        exact = Exact()
+        exact.add(gallery)
+        index.add(gallery)
+        by_index, truth = index.search(queries, k=depth), exact.search(queries, k=depth)
+        direction = f"{queries.modality}_to_{gallery.modality}"
+        found[f"{direction}/index_overlap@{k}"] = float(overlap(by_index, truth).mean())
+        found[f"{direction}/index_recall@{k}"] = float(by_index.relevant.any(axis=1).mean())
+    return found

@@ -1,0 +1,66 @@
+"""What may be evaluated: embeddings or arrays, checked before anything is multiplied."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from xmr.core.errors import DataError, problems_message
+from xmr.core.types import Embeddings, Modality
+from xmr.evaluation.protocol import Protocol
+
+Source = Embeddings | tuple[np.ndarray, Sequence[str]] | tuple[np.ndarray, Sequence[str], Sequence[str]]
+"""Embeddings, or vectors (N, D) with item ids (N,) and, where entries must be told apart, ids (N,)."""
+
+
+def as_embeddings(source: Source, modality: Modality) -> Embeddings:
+    """`source` itself, or what its arrays hold, of that modality."""
+    if isinstance(source, Embeddings):
+        return source
+    vectors, item_ids, *rest = source
+    ids = rest[0] if rest else [f"{modality}-{n}" for n in range(len(vectors))]
+    return Embeddings(torch.as_tensor(vectors), np.asarray(ids), np.asarray(item_ids).astype(str), modality)
+
+
+def check_both(queries: Embeddings, gallery: Embeddings, protocol: Protocol) -> None:
+    """Raise `DataError` for input that no metric can be trusted of, naming ids and rows."""
+    for role, embeddings in (("query", queries), ("gallery", gallery)):
+        _check(role, embeddings, protocol)
+    if queries.dim != gallery.dim:
+        raise DataError(
+            f"queries have dimension {queries.dim}, the gallery {gallery.dim}; embed both with one model"
+        )
+
+
+def check_related(queries: Embeddings, gallery: Embeddings) -> None:
+    """Raise `DataError` when no query has a relevant entry."""
+    if not set(queries.item_ids.tolist()) & set(gallery.item_ids.tolist()):
+        raise DataError(f"none of {len(queries)} queries has its item id in the gallery of {len(gallery)}")
+
+
+def _check(role: str, embeddings: Embeddings, protocol: Protocol) -> None:
+    if not len(embeddings):
+        raise DataError(f"there is no {role} embedding to evaluate; check the split")
+    if protocol.images and embeddings.modality is Modality.IMAGE and len(embeddings) != protocol.images:
+        raise DataError(
+            f"protocol {protocol.name} is for {protocol.images} images, but there are {len(embeddings)}; "
+            f"use its test split, or the protocol 'standard'"
+        )
+    if len(set(embeddings.ids.tolist())) < len(embeddings):
+        values, counts = np.unique(embeddings.ids, return_counts=True)
+        repeated = [
+            f"'{id_}' ({count} times)" for id_, count in zip(values, counts, strict=True) if count > 1
+        ]
+        raise DataError(problems_message(f"{role} ids must be unique", repeated, "Give each vector its own."))
+    norms = embeddings.vectors.float().norm(dim=1)
+    bad = ~torch.isfinite(norms) | ((norms == 0) if protocol.similarity == "cosine" else False)
+    if bad.any():
+        rows = bad.nonzero().flatten().tolist()
+        problems = [f"'{embeddings.ids[row]}' (row {row}): norm {norms[row]:g}" for row in rows]
+        raise DataError(
+            problems_message(
+                f"{role} embeddings must be finite and not zero",
+                problems,
+                "Usual causes: a diverged run (lower the learning rate) or a broken input.",
+            )
+        )
