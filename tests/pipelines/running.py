@@ -1,9 +1,11 @@
 """How tests run xmr's commands: in this process for speed, or in a real one."""
 
+import io
 import os
 import runpy
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,19 @@ def train_here(
         code = int(stop.code or 0)
     captured = capsys.readouterr()
     return Outcome(code, captured.out, captured.err)
+
+
+def script_here(*words: str, cwd: Path) -> Outcome:
+    """A script of the repository, given as its path and arguments, in this process and the folder `cwd`."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", list(words))
+        try:
+            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 def command(*words: str, cwd: Path, **environment: str) -> list[str]:

@@ -51,6 +51,15 @@ def test_correct_results_stand_out_without_colour():
     assert dark[1] > 1.5 * dark[0]
 
 
+def test_where_nothing_is_known_to_be_correct_nothing_is_said_of_it():
+    unjudged, judged = draw(query(0, 0, first_rank=None)), draw(query(0, 0))
+    assert unjudged.size == judged.size
+    assert green(judged) > 0
+    assert green(unjudged) == 0
+    ink = [(np.asarray(panel.convert("L")) < 130).sum() for panel in (unjudged, judged)]
+    assert ink[0] < ink[1]
+
+
 @pytest.mark.parametrize(
     ("size", "shown"), [((50, 100), (92, 184)), ((200, 50), (184, 46)), ((70, 70), (184, 184))]
 )

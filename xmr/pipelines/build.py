@@ -1,5 +1,6 @@
 """The composition root: from a run's config to its data, model, sources and modules."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,19 +33,25 @@ class Components:
     dataset: RetrievalDataset
     module: RetrievalModule
 
-    def sources(self, split: Split) -> dict[Modality, Source]:
-        """Sources of `split`, its features cached where the module expects them so."""
-        return sources_of(
+    def sources(self, split: Split, modalities: Collection[Modality] = EMBED_ORDER) -> dict[Modality, Source]:
+        """Sources of `modalities` of `split`, features cached where the module expects them so."""
+        sources = sources_of(
             self.dataset,
             split,
             self.module.model,
-            cached=self.module.cached,
+            cached=self.module.cached.intersection(modalities),
             extraction=FeatureExtraction(
                 cache=FeatureCache(Path(self.config.paths.cache) / "features"),
-                device=_device(self.config.trainer.accelerator),
+                device=self.device,
                 workers=self.config.workers,
             ),
         )
+        return {modality: sources[modality] for modality in modalities}
+
+    @property
+    def device(self) -> torch.device:
+        """Where to embed, as `trainer.accelerator` says."""
+        return _device(self.config.trainer.accelerator)
 
     def datamodule(self, train: Split | None, evaluation: Split) -> RetrievalDataModule:
         """Loaders of training pairs (unless None) and of all inputs of the evaluation split."""

@@ -5,7 +5,7 @@ import os
 import sys
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from xmr.core.errors import ConfigError, XmrError
-from xmr.pipelines.overrides import check_overrides
+from xmr.pipelines.overrides import check_overrides, with_lists
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -33,13 +33,15 @@ def _run_dir(runs: str, name: str) -> str:
     return f"{runs}/{name}/{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
-def run(task: str, *, config_name: str) -> None:
+def run(task: str, *, config_name: str, lists: Collection[str] = ()) -> None:
     """Compose `config_name` with the command line and call `task`; a user's error ends in one message.
 
     `task` is "module:function", imported after the settings are checked: a typo answers at once.
+    Settings named in `lists` may be written a,b for [a,b].
     """
 
     def main() -> None:
+        sys.argv[1:] = with_lists(sys.argv[1:], lists)
         check_overrides(CONF, config_name, sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_guarded(task))()
 

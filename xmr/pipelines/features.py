@@ -68,7 +68,7 @@ def _encode(
     chunks = [np.arange(s, min(s + size, len(source))) for s in range(start, len(source), size)]
     loader = batch_loader(EmbedDataset(source), chunks, workers=extraction.workers)
     encoder.to(extraction.device).eval()
-    with _progress() as progress, torch.inference_mode():
+    with progress_bar() as progress, torch.inference_mode():
         task = progress.add_task(f"{encoder.modality} features, {split}", total=len(source), completed=start)
         for batch in loader:
             yield encoder(to_device(batch.inputs, extraction.device)).float().cpu().numpy()
@@ -82,7 +82,8 @@ def to_device(inputs: Inputs, device: torch.device) -> Inputs:
     return {name: value.to(device) for name, value in inputs.items()}
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar on stderr: what, how many of how many, time left."""
     return Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from xmr.core.errors import ConfigError
-from xmr.core.protocols import Index, Inputs
+from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality
-from xmr.data.images import as_rgb
 from xmr.pipelines.build import Components
 from xmr.pipelines.cli import register_resolvers
+from xmr.pipelines.encoding import Picture, QueryEncoder
 from xmr.pipelines.evaluate import checkpoint_path, restore
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.run_folder import RunFolder
@@ -44,7 +44,7 @@ class LoadedRun:
         self.split = components.dataset.split(split)
         self._components = components
         self._run = folder
-        self._model = components.module.model.eval()
+        self._encoder = QueryEncoder(components.module.model)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -71,21 +71,17 @@ class LoadedRun:
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """N texts -> unit-norm embeddings (N, D), float32."""
-        if isinstance(texts, str):
-            raise ConfigError("encode_text takes a list of texts; write [text] for one")
-        return self._encode(Modality.TEXT, list(texts))
+        return self._encoder.encode_text(texts)
 
-    def encode_image(self, images: Sequence[Image.Image | Path | str]) -> np.ndarray:
+    def encode_image(self, images: Sequence[Picture]) -> np.ndarray:
         """N pictures, or paths of them, -> unit-norm embeddings (N, D), float32."""
-        if isinstance(images, str | Path | Image.Image):
-            raise ConfigError("encode_image takes a list of pictures; write [picture] for one")
-        return self._encode(Modality.IMAGE, [_picture(image) for image in images])
+        return self._encoder.encode_image(images)
 
     def search(
         self,
         *,
         text: str | None = None,
-        image: Image.Image | Path | str | None = None,
+        image: Picture | None = None,
         k: int = 10,
         among: str = "image",
     ) -> list[Hit]:
@@ -136,11 +132,6 @@ class LoadedRun:
             indexes[modality] = index
         return indexes
 
-    def _encode(self, modality: Modality, raw: list[Any]) -> np.ndarray:
-        inputs: Inputs = self._model.encoder(modality).prepare(raw)
-        with torch.inference_mode():
-            return self._model.embed(modality, inputs).float().numpy()
-
 
 def load(run: str | Path, *, split: str = "val", overrides: Sequence[str] = ()) -> LoadedRun:
     """Load the best checkpoint of a run folder (or a checkpoint file), on the CPU.
@@ -153,10 +144,3 @@ def load(run: str | Path, *, split: str = "val", overrides: Sequence[str] = ()) 
     path = checkpoint_path(run)
     components, _ = restore(path, ["trainer.accelerator=cpu", *overrides])
     return LoadedRun(components, RunFolder(path.parent.parent), split=split)
-
-
-def _picture(image: Image.Image | Path | str) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return as_rgb(image)
-    with Image.open(image) as opened:
-        return as_rgb(opened)

@@ -1,6 +1,6 @@
 """Checks the command line before Hydra sees it, so that a misspelt key names the nearest valid one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,16 @@ def _settings(arguments: Sequence[str]) -> list[str]:
     """The arguments without Hydra's own flags and their values."""
     flag_values = {n + 1 for n, word in enumerate(arguments) if word in FLAGS_WITH_VALUE}
     return [word for n, word in enumerate(arguments) if not word.startswith("-") and n not in flag_values]
+
+
+def with_lists(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
+    """`key=a,b` as `key=[a,b]` for the settings `keys`, in which Hydra would see a sweep."""
+    words = []
+    for word in arguments:
+        key, equals, value = word.partition("=")
+        is_list = equals and key in keys and "," in value and not value.startswith("[")
+        words.append(f"{key}=[{value}]" if is_list else word)
+    return words
 
 
 def compose_config(conf: Path, config_name: str, overrides: Sequence[str]) -> DictConfig:

@@ -37,7 +37,8 @@ Box = tuple[int, int, int, int]
 def draw_panel(queries: Sequence[RankedQuery], *, gallery_size: int, title: str) -> Image.Image:
     """A row a query: the query at the left, its results at the right, correct ones marked, scores below.
 
-    The first line of `title` is the heading. Raises `DataError` when there is no query.
+    Where nothing is known of what is correct (`first_rank` is None), nothing is said of it. The first line
+    of `title` is the heading. Raises `DataError` when there is no query.
     """
     if not queries:
         raise DataError("a panel needs at least one query, and there is none; check the split")
@@ -104,10 +105,11 @@ class _Panel:
         if query.view.text is not None:
             frame = (left, top, MARGIN + self.query_width, top + PICTURE)
             self._text_box(query.view.text, frame, self.body, WELL)
-        said = first_rank_text(query.first_rank, self.gallery_size)
-        colour = CORRECT if any(result.relevant for result in query.results) else INK
-        self._line((MARGIN, below), said, self.strong, colour, self.query_width)
-        below += line_height(self.strong)
+        if query.first_rank is not None:
+            said = first_rank_text(query.first_rank, self.gallery_size)
+            colour = CORRECT if any(result.relevant for result in query.results) else INK
+            self._line((MARGIN, below), said, self.strong, colour, self.query_width)
+            below += line_height(self.strong)
         self._line((MARGIN, below), query.view.label, self.small, MUTED, self.query_width)
 
     def _draw_result(self, result: Result, left: int, top: int) -> None:
@@ -141,7 +143,8 @@ class _Panel:
 
     def _draw_legend(self, top: int) -> None:
         left = MARGIN
-        for relevant, meaning in ((True, "correct"), (False, "not correct")):
+        judged = any(query.first_rank is not None for query in self.queries)
+        for relevant, meaning in ((True, "correct"), (False, "not correct")) if judged else ():
             self._draw_frame((left + 4, top - 8, left + 52, top + 30), relevant)
             self._draw_score((left + 70, top), meaning, relevant)
             left += 110 + round(self.strong.getlength(meaning))

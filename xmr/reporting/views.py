@@ -47,12 +47,12 @@ class RankedQuery:
     """One query with its results, best first, ready to draw.
 
     `first_rank` is the rank from 1 of its first correct entry in the whole gallery (a fraction when tied
-    entries count in expectation), NaN when the gallery holds none.
+    entries count in expectation), NaN when the gallery holds none, None when nobody knows what is correct.
     """
 
     query_id: str
     view: View
-    first_rank: float
+    first_rank: float | None
     results: tuple[Result, ...]
 
 

@@ -120,7 +120,8 @@ def log_rankings_table(run: wandb.Run, name: str, queries: Sequence[RankedQuery]
         results = [_cell(result) for result in query.results]
         results += [None] * (k - len(results))
         image = _image(query.view, query.view.label)
-        first_rank = None if math.isnan(query.first_rank) else query.first_rank
+        known = query.first_rank is not None and not math.isnan(query.first_rank)
+        first_rank = query.first_rank if known else None
         table.add_data(query.query_id, image, query.view.text, first_rank, *results)
     run.log({name: table, STEP: step})
 

@@ -1,0 +1,217 @@
+"""Embeddings of a data set, kept in a store: what is there already is skipped, so that it can be resumed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from rich.console import Console
+
+from xmr.core.errors import ConfigError, DataError, check_whole, did_you_mean
+from xmr.core.files import sha256_file
+from xmr.core.types import Embeddings, Modality
+from xmr.data.dataset import SPLITS, RetrievalDataset, Split
+from xmr.data.sources import EmbedDataset, batch_loader
+from xmr.index.manifest import DTYPES, MANIFEST, DataRecord, ModelRecord
+from xmr.index.saved_index import index_names
+from xmr.index.store import EmbeddingStore
+from xmr.pipelines.build import Components
+from xmr.pipelines.encoding import model_fingerprint
+from xmr.pipelines.evaluate import checkpoint_path, restore
+from xmr.pipelines.features import progress_bar, to_device
+from xmr.pipelines.instantiate import instantiate
+
+MODALITIES = (Modality.IMAGE, Modality.TEXT)
+FILES = ("path", "root", "image_root")
+"""Settings of data sets that name a file or folder."""
+
+
+class Part(NamedTuple):
+    """What a store keeps of one modality of a split beside the vectors: N ids, item ids and metadata."""
+
+    split: Split
+    modality: Modality
+    ids: np.ndarray
+    item_ids: np.ndarray
+    metadata: dict[str, np.ndarray]
+
+    def take(self, positions: np.ndarray, vectors: torch.Tensor) -> tuple[Embeddings, dict[str, Any]]:
+        """Embeddings of `positions` (B,), whose vectors are given, with their metadata."""
+        metadata = {name: values[positions].tolist() for name, values in self.metadata.items()}
+        embeddings = Embeddings(vectors, self.ids[positions], self.item_ids[positions], self.modality)
+        return embeddings, metadata
+
+
+def embed(config: DictConfig) -> None:
+    """Embed the chosen splits of the checkpoint's data, or of `config.data`, into `config.store`."""
+    if OmegaConf.is_missing(config, "checkpoint") or OmegaConf.is_missing(config, "store"):
+        raise ConfigError("name a checkpoint and a folder: scripts/embed.py checkpoint=PATH store=DIR")
+    check_whole(1, rows_per_segment=config.rows_per_segment)
+    if config.dtype not in DTYPES:
+        raise ConfigError(f"dtype={config.dtype}; {did_you_mean(str(config.dtype), DTYPES)}")
+    splits = _chosen(config.split, SPLITS, "split")
+    modalities = [Modality(name) for name in _chosen(config.modality, MODALITIES, "modality")]
+    path = checkpoint_path(config.checkpoint)
+    components, _ = restore(path, list(config.set))
+    if "data" in config:
+        components = replace(components, dataset=instantiate(config.data))
+    if config.split == "all":
+        filled = {item.split for item in components.dataset.items}
+        splits = [name for name in splits if name in filled]
+    parts = [
+        part_of(components.dataset, components.dataset.split(name), modality)
+        for name in splits
+        for modality in modalities
+    ]
+    store = _store(config, components, path)
+    added, skipped = 0, 0
+    for part in parts:
+        count = _embed_missing(store, components, part, rows_per_segment=config.rows_per_segment)
+        added, skipped = added + count, skipped + len(part.ids) - count
+    if len(store.manifest.segments) > 1 and added:
+        store.rebuild()
+    _report(store, added, skipped)
+
+
+def part_of(dataset: RetrievalDataset, split: Split, modality: Modality) -> Part:
+    """The rows of one modality of a split.
+
+    The caption of an image is its first text; the picture of a text is its item's. Texts of classes
+    (relevance "label") are numbered anew in each split, so their ids begin with its name.
+    """
+    by_item = dataset.relevance == "item"
+    if modality is Modality.IMAGE:
+        ids, item_ids, labels, keys = split.image_ids, split.image_item_ids, split.labels, split.image_keys
+        captions = [split.texts[at] for at in split.flat_texts[split.first_text]]
+    else:
+        image_of = {item: n for n, item in enumerate(split.image_item_ids)}
+        images = [image_of[item] for item in split.text_item_ids]
+        ids = split.text_ids if by_item else np.array([f"{split.name}/{id_}" for id_ in split.text_ids])
+        item_ids, labels, captions = split.text_item_ids, split.labels[images], list(split.texts)
+        keys = split.image_keys[images] if by_item else np.full(len(ids), "")
+    metadata: dict[str, Iterable[Any]] = {
+        "caption": captions,
+        "image_path": keys,
+        "label": labels,
+        "split": [split.name] * len(ids),
+    }
+    columns = {name: _objects(values) for name, values in metadata.items()}
+    return Part(split, modality, ids, item_ids, columns)
+
+
+def _objects(values: Iterable[Any]) -> np.ndarray:
+    # not of one width: a long caption would make all long
+    return np.array(list(map(str, values)), dtype=object)
+
+
+def _chosen(value: Any, known: Sequence[str], what: str) -> list[str]:
+    """`value` of the setting `what`, a name or a list of them, as a list without repetitions."""
+    names = list(value) if isinstance(value, ListConfig) else list(known) if value == "all" else [value]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{what}={name}; {did_you_mean(str(name), [*known, 'all'])}")
+    return list(dict.fromkeys(names))
+
+
+def _store(config: DictConfig, components: Components, checkpoint: Path) -> EmbeddingStore:
+    """The store to embed into: a new one, or one of this model and this data."""
+    folder, dataset, model = Path(config.store), components.dataset, components.module.model
+    fingerprint = model_fingerprint(model)
+    if not (folder / MANIFEST).exists():
+        data = config.data if "data" in config else components.config.data
+        return EmbeddingStore.create(
+            folder,
+            dim=components.config.model.dim,
+            dtype=config.dtype,
+            model=ModelRecord(
+                fingerprint, str(checkpoint), sha256_file(checkpoint), _settings(components.config)
+            ),
+            data=DataRecord(dataset.name, dataset.fingerprint, _settings(data)),
+        )
+    store = EmbeddingStore.open(folder)
+    manifest = store.manifest
+    manifest.check_fits(folder, fingerprint, components.config.model.dim)
+    if manifest.data.fingerprint != dataset.fingerprint:
+        raise DataError(
+            f"{folder} holds vectors of the data set '{manifest.data.name}' ({manifest.data.fingerprint}), "
+            f"this is '{dataset.name}' ({dataset.fingerprint}); use a store for each"
+        )
+    if manifest.dtype != config.dtype:
+        raise ConfigError(
+            f"{folder} holds {manifest.dtype}, not dtype={config.dtype}; use dtype={manifest.dtype}, "
+            f"or another store"
+        )
+    return store
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    """`config` as plain values; its files are named in full, as a store is searched from any folder."""
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    for data in (values, values.get("data", {})):
+        for name in FILES:
+            if isinstance(data.get(name), str):
+                data[name] = str(Path(data[name]).resolve())
+    return values
+
+
+def _embed_missing(
+    store: EmbeddingStore, components: Components, part: Part, *, rows_per_segment: int
+) -> int:
+    """Embed what the store does not hold of `part`, and append it segment by segment: how many rows."""
+    stored = set(store.ids(part.modality).tolist())
+    missing = np.flatnonzero([id_ not in stored for id_ in part.ids.tolist()])
+    positions, vectors, waiting = [], [], 0
+    for at, batch in _batches(components, part, missing):
+        positions.append(at)
+        vectors.append(batch)
+        waiting += len(at)
+        if waiting >= rows_per_segment:
+            _append(store, part, positions, vectors)
+            positions, vectors, waiting = [], [], 0
+    if waiting:
+        _append(store, part, positions, vectors)
+    return len(missing)
+
+
+def _append(
+    store: EmbeddingStore, part: Part, positions: list[np.ndarray], vectors: list[torch.Tensor]
+) -> None:
+    embeddings, metadata = part.take(np.concatenate(positions), torch.cat(vectors))
+    store.append(embeddings, metadata, model_fingerprint=store.manifest.model.fingerprint)
+
+
+def _batches(
+    components: Components, part: Part, missing: np.ndarray
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    """Embeddings (B, D) of the positions `missing`, batch by batch, with their positions (B,)."""
+    if not len(missing):
+        return
+    config, module, modality = components.config, components.module.eval(), part.modality
+    source = components.sources(part.split, [modality])[modality]
+    chunks = np.split(missing, range(config.eval_batch_size, len(missing), config.eval_batch_size))
+    loader = batch_loader(EmbedDataset(source), chunks, workers=config.workers)
+    module.to(components.device)
+    with progress_bar() as progress, torch.inference_mode():
+        done = len(part.ids) - len(missing)
+        name = f"{modality} embeddings, {part.split.name}"
+        task = progress.add_task(name, total=len(part.ids), completed=done)
+        for batch in loader:
+            vectors = module.embed(modality, to_device(batch.inputs, components.device))
+            yield batch.position.numpy(), vectors.float().cpu()
+            progress.advance(task, len(batch.position))
+
+
+def _report(store: EmbeddingStore, added: int, skipped: int) -> None:
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
+    manifest = store.manifest
+    counts = ", ".join(f"{count:,} {modality}" for modality, count in store.counts.items())
+    say(f"added   {added:,} embeddings; {skipped:,} were there already and were skipped")
+    say(f"store   {store.folder}: {counts}; {manifest.dim}-d {manifest.dtype}, {store.nbytes:,} bytes")
+    if added and (names := index_names(store)):
+        say(f"stale   the indexes {', '.join(names)} are of the vectors before: build them again")
+    say(f'search  python scripts/search.py {store.folder} --text "..."')
+    say(f"index   python scripts/build_index.py store={store.folder} index=NAME")
