@@ -94,13 +94,33 @@ def test_a_second_run_reuses_the_features(workplace: Path, run: Path) -> None:
 
 def test_evaluate_gives_the_score_of_training(workplace: Path, run: Path) -> None:
     outcome = run_script(
-        "scripts/evaluate.py", f"checkpoint={run}/checkpoints/best.ckpt", "split=val", cwd=workplace
+        "scripts/evaluate.py",
+        f"checkpoint={run}/checkpoints/best.ckpt",
+        "split=val",
+        "audit=10",
+        cwd=workplace,
     )
     assert outcome.code == 0, outcome.stderr
     again = results(run / "evaluations/val-best")
     assert again["metrics"] == results(run)["metrics"]
     assert again["protocol"] == results(run)["protocol"]
     assert not (run / "test_touches.jsonl").exists()
+    audit = json.loads((run / "evaluations/val-best/audit.json").read_text())
+    by_name = {(row["library"], row["name"]): row["value"] for row in audit["text_to_image"]}
+    assert by_name["VSE++", "R@10"] == again["metrics"]["text_to_image/recall@10"]
+    assert by_name["torchmetrics", "RetrievalMAP"] == again["metrics"]["text_to_image/mAP"]
+    assert "VSE++" in outcome.stdout
+
+
+def test_a_protocol_of_other_data_or_split_is_refused(workplace: Path, run: Path) -> None:
+    for protocol, reason in (("coco_5k", "data=coco_captions, not emoji"), ("cirr", "data=cirr, not emoji")):
+        outcome = run_script(
+            "scripts/evaluate.py", f"checkpoint={run}", "split=val", f"protocol={protocol}", cwd=workplace
+        )
+        assert outcome.code == 1
+        assert reason in outcome.stderr
+        assert "Traceback" not in outcome.stderr
+    assert not (run / "evaluations/val-best-coco_5k").exists()
 
 
 def test_each_use_of_the_test_split_is_logged(workplace: Path, run: Path) -> None:

@@ -38,8 +38,8 @@ class EvaluationResult:
     `metrics` and `chance` (what equal scores for all give) map `recall@1`, `mAP`, `median_rank`... to
     floats. `per_query` maps `recall@1`, `average_precision`, `first_rank`... to arrays (Q,) in the order of
     `query_ids`. `ties` has the same metrics with every tie broken for and against the model. `groups` has
-    them for each group of queries. `excluded_queries` had no relevant entry in the gallery and count in no
-    metric.
+    them for each group of queries, `ranks` are those of all relevant entries (None for several folds).
+    `excluded_queries` had no relevant entry in the gallery and count in no metric.
     """
 
     protocol: Protocol
@@ -52,6 +52,7 @@ class EvaluationResult:
     excluded_queries: np.ndarray
     gallery_size: int
     groups: dict[str, dict[str, float]] = field(default_factory=dict)
+    ranks: PositiveRanks | None = None
 
 
 def evaluate(
@@ -162,6 +163,7 @@ def _result(
         excluded_queries=np.delete(queries.ids, scored),
         gallery_size=len(gallery),
         groups={} if groups is None else _by_group(headline, groups),
+        ranks=ranks,
     )
 
 

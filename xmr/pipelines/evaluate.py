@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,18 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, DataError, MissingFilesError
+from xmr.core.errors import ConfigError, DataError, MissingFilesError, check_whole
 from xmr.core.files import sha256_file, write_json
+from xmr.evaluation.audit import audit
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
 from xmr.pipelines.scoring import protocol_of, results_json, score
+from xmr.reporting.audit_table import audit_table
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
+from xmr.training.evaluation import Evaluation
 
 
 def evaluate(config: DictConfig) -> None:
@@ -34,7 +38,13 @@ def evaluate(config: DictConfig) -> None:
             f"changed_data=true scores it all the same"
         )
     split = components.dataset.split(config.split)
-    protocol_of(components, split, name=config.protocol)
+    protocol = protocol_of(components, split, name=config.protocol)
+    if config.audit is not None:
+        check_whole(1, audit=config.audit)
+        if protocol.folds > 1:
+            raise ConfigError(
+                f"audit= has no meaning for the mean of {protocol.folds} folds; use protocol=standard"
+            )
     run = RunFolder(os.path.relpath(path.parent.parent))
     out = Console()
     print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
@@ -75,8 +85,20 @@ def evaluate(config: DictConfig) -> None:
         writer.write(evaluation, kind=kind)
     title = f"{components.dataset.name}, {split.name} split, {path.name}"
     out.print(metrics_table(results["metrics"], chance=results["chance"], title=title))
+    if config.audit is not None:
+        _print_audit(evaluation, folder / "audit.json", k=config.audit, out=out)
+        print_line(f"audit     {folder / 'audit.json'}")
     print_line(f"results   {folder / 'results.json'}")
     print_line(f"pictures  {folder / 'panels'}")
+
+
+def _print_audit(evaluation: Evaluation, file: Path, *, k: int, out: Console) -> None:
+    """Print and write each direction's figures under the definitions of other libraries."""
+    found = {}
+    for direction, result in evaluation.results.items():
+        found[direction] = audit(result.ranks, k=k)  # type: ignore[arg-type]  # of one fold, checked above
+        out.print(audit_table(found[direction], title=f"{direction}, k = {k}"))
+    write_json(file, {direction: [asdict(row) for row in rows] for direction, rows in found.items()})
 
 
 def checkpoint_path(where: str | Path) -> Path:
