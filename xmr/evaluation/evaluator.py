@@ -156,7 +156,7 @@ def _result(
         protocol=protocol,
         direction=f"{queries.modality}_to_{gallery.modality}",
         metrics=mean(headline),
-        chance=mean(per_query(chance_ranks(relevance), protocol)),
+        chance=mean(_chance_per_query(relevance, protocol)),
         per_query=headline,
         ties={rule: mean(values) for rule, values in broken.items()},
         query_ids=queries.ids[scored],
@@ -165,6 +165,15 @@ def _result(
         groups={} if groups is None else _by_group(headline, groups),
         ranks=ranks,
     )
+
+
+def _chance_per_query(relevance: Relevance, protocol: Protocol) -> dict[str, np.ndarray]:
+    """What each query would score by chance, computed once for those with equally many entries."""
+    kinds, kind_of_query = np.unique(
+        np.stack([relevance.counts, relevance.sizes])[:, relevance.counts > 0], axis=1, return_inverse=True
+    )
+    values = per_query(chance_ranks(*kinds), protocol)
+    return {name: of_kind[kind_of_query] for name, of_kind in values.items()}
 
 
 def _by_group(values: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, dict[str, float]]:

@@ -71,13 +71,14 @@ def positive_ranks_both(
     return forward.ranks(there), backward.ranks(back)  # type: ignore[arg-type]  # two sides have two counts
 
 
-def chance_ranks(relevance: Relevance) -> PositiveRanks:
-    """The ranks of a model that gives every gallery entry the same score: all metrics of it are chance."""
-    counts = relevance.counts[relevance.counts > 0]
-    size = relevance.sizes[relevance.counts > 0]
+def chance_ranks(counts: np.ndarray, sizes: np.ndarray) -> PositiveRanks:
+    """The ranks of queries (Q,) with `counts` relevant ones among `sizes` entries that all score the same.
+
+    All metrics of them are chance.
+    """
     query = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     zeros = np.zeros_like(query)
-    tied, positives = (per_query[query].astype(np.int32) for per_query in (size, counts))
+    tied, positives = (of_query[query].astype(np.int32) for of_query in (sizes, counts))
     return PositiveRanks(query, zeros, tied, zeros, positives, len(counts))
 
 
