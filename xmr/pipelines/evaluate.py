@@ -97,7 +97,7 @@ def _print_audit(evaluation: Evaluation, file: Path, *, k: int, out: Console) ->
     found = {}
     for direction, result in evaluation.results.items():
         found[direction] = audit(result.ranks, k=k)  # type: ignore[arg-type]  # of one fold, checked above
-        out.print(audit_table(found[direction], title=f"{direction}, k = {k}"))
+    out.print(audit_table(found, title="the same run as other libraries define it"))
     write_json(file, {direction: [asdict(row) for row in rows] for direction, rows in found.items()})
 
 
