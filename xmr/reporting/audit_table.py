@@ -1,4 +1,4 @@
-"""The audit of a run's figures as a table for the terminal: a row for each definition, and who calls it what."""
+"""The audit of a run as a table for the terminal: a row for each definition, and who calls it what."""
 
 from collections.abc import Mapping, Sequence
 
