@@ -72,6 +72,7 @@ def bench_search(
     check_at_least(1, rounds=rounds)
     check_at_least(K, **{"the smallest of sizes": min(sizes, default=0)})
     chosen = _chosen(kinds)
+    console = Console()
     rows: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("search", total=len(sizes) * len(chosen))
@@ -95,11 +96,10 @@ def bench_search(
                 rows += [about | _timed(index, gallery, queries, n, rounds=rounds) for n in QUERIES]
                 del index
                 progress.advance(task)
-    console = Console()
-    for size in sorted(sizes):
-        console.print(_ledger([row for row in rows if row["size"] == size], size))
-    about = {"dim": DIM, "k": K, "rounds": rounds}
-    _write(rows, about, json_file)
+            # a large size may take long: what is measured is shown, and kept if the run is stopped
+            console.print(_ledger([row for row in rows if row["size"] == size], size))
+            _write(rows, rounds, json_file)
+    _say_where(json_file)
     if plot_file is not None:
         picture = draw_search_times(rows, title=f"Search among {DIM}-dimensional vectors on the CPU")
         with atomic_path(plot_file) as path:
@@ -138,6 +138,7 @@ def bench_batches(*, size: int, rounds: int, json_file: Path | None) -> list[dic
                 }
                 for name in indexes
             ]
+            _write(rows, rounds, json_file)
             progress.advance(task)
     table = Table("queries", "product, ms", *[f"{name}, {unit}" for name in indexes for unit in ("ms", "x")])
     for batch in BATCHES:
@@ -145,7 +146,7 @@ def bench_batches(*, size: int, rounds: int, json_file: Path | None) -> list[dic
         cells = [cell for row in found for cell in (f"{row['ms']:.1f}", f"{row['ratio']:.2f}")]
         table.add_row(f"{batch:,}", f"{found[0]['product_ms']:.1f}", *cells)
     Console().print(table)
-    _write(rows, {"dim": DIM, "k": K, "rounds": rounds}, json_file)
+    _say_where(json_file)
     return rows
 
 
@@ -238,7 +239,11 @@ def _ledger(rows: list[dict[str, Any]], size: int) -> Table:
     return table
 
 
-def _write(rows: list[dict[str, Any]], about: dict[str, Any], json_file: Path | None) -> None:
+def _write(rows: list[dict[str, Any]], rounds: int, json_file: Path | None) -> None:
     if json_file is not None:
-        write_json(json_file, {"rows": rows, **about, "environment": environment()})
+        about = {"dim": DIM, "k": K, "rounds": rounds, "environment": environment()}
+        write_json(json_file, {"rows": rows, **about})
+
+
+def _say_where(json_file: Path | None) -> None:
     Console().print(f"rows written to {json_file}" if json_file else "add --json FILE to keep the rows")
