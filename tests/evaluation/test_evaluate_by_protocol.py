@@ -114,7 +114,7 @@ def test_the_reference_of_a_composed_query_takes_no_part():
     expected = first_ranks(queries, image, keep=lambda q, g: g != reference[q])
     assert result.per_query["first_rank"].tolist() == expected
     assert expected != first_ranks(queries, image)
-    with pytest.raises(DataError, match="protocol composed removes references"):
+    with pytest.raises(DataError, match="protocol composed needs the references"):
         evaluate(queries, image, ready_protocol("composed"))
     with pytest.raises(DataError, match=r"(?s)reference ids.*'nobody'"):
         evaluate(queries, image, ready_protocol("composed"), about=PerQuery(references=["nobody"] * 30))
@@ -135,7 +135,7 @@ def test_cirr_also_ranks_the_candidates_of_each_query_without_its_reference():
         assert result.metrics[f"recall_subset@{k}"] == pytest.approx(np.mean([rank <= k for rank in ranks]))
     whole = evaluate(queries, image, ready_protocol("composed", ks=(1, 2, 3, 5, 10, 50)), about=about)
     assert result.metrics["recall@5"] == whole.metrics["recall@5"]
-    with pytest.raises(DataError, match="protocol cirr ranks subsets"):
+    with pytest.raises(DataError, match="protocol cirr needs the candidates"):
         evaluate(queries, image, ready_protocol("cirr"), about=replace(about, candidates=None))
 
 
@@ -225,3 +225,118 @@ def test_backends_give_the_same_figures(backend):
         evaluate_both_directions(image, text, backend=backend)["text_to_image"].metrics
         == evaluate(text, image).metrics
     )
+
+
+# --- what a distrustful reader tried ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("similarity", ["dot", "l2"])
+@pytest.mark.parametrize("value", [0.0, 1e-42, 1e-25, 1.0, 1e18])
+def test_a_collapsed_model_scores_chance_at_any_scale(similarity, value):
+    same, items = np.full((50, 8), value, dtype=np.float32), np.arange(50)
+    metrics = evaluate((same, items), (same, items), Protocol(similarity=similarity)).metrics
+    assert metrics["recall@1"] == pytest.approx(0.02, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-3, 1e20])
+def test_cosines_do_not_depend_on_the_length_of_vectors(scale):
+    image, text = pairs()
+    scaled = Embeddings(image.vectors * scale, image.ids, image.item_ids, Modality.IMAGE)
+    assert evaluate(text, scaled).metrics == pytest.approx(evaluate(text, image).metrics, abs=1e-3)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "l2"])
+def test_one_long_vector_does_not_tie_the_others(similarity):
+    image, text = pairs()
+    image.vectors[7] *= 1e6
+    score = {"dot": lambda q, g: q @ g, "l2": lambda q, g: -((q - g) ** 2).sum()}[similarity]
+    result = evaluate(text, image, Protocol(similarity=similarity))
+    assert result.per_query["first_rank"].tolist() == first_ranks(text, image, score=score)
+
+
+def test_distances_far_from_the_origin_are_those_of_the_differences():
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.randn(300, 8, generator=generator)
+    items = np.arange(300)
+    query, gallery = (1e4 + centers + 0.3 * torch.randn(300, 8, generator=generator) for _ in range(2))
+    result = evaluate((query.numpy(), items), (gallery.numpy(), items), Protocol(similarity="l2"))
+    distance = torch.cdist(query.double(), gallery.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    rank = (distance < distance.diagonal()[:, None]).sum(dim=1) + 1
+    assert (rank[:, None] == 1).float().mean() > 0.2
+    tied = (distance == distance.diagonal()[:, None]).sum(dim=1)
+    assert result.per_query["first_rank"] == pytest.approx((rank + (tied - 1) / 2).numpy())
+
+
+@pytest.mark.parametrize("dim", [256, 384, 768, 1024])
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_roundings_that_all_go_one_way_do_not_change_a_rank(dim, backend):
+    """One large value first, then addends just too small: the worst a float32 sum can meet."""
+    generator = torch.Generator().manual_seed(0)
+    gallery = normalize(torch.randn(400, dim, generator=generator), dim=1)
+    queries = normalize(torch.randn(200, dim, generator=generator), dim=1)
+    hidden = torch.full((dim,), 1.68e-4)
+    hidden[0], hidden[-1] = 0.72, 0.0
+    hidden[-2] = (1 - (hidden**2).sum()).sqrt()
+    queries[77] = hidden
+    rival = hidden.clone()
+    rival[-2], rival[-1] = 0.0, (1 - (hidden[:-2] ** 2).sum()).sqrt()
+    gallery[100:110] = rival
+    positive = torch.zeros(dim)
+    target = float((hidden.double() * rival.double()).sum()) - 1e-6
+    positive[0], positive[-1] = target / 0.72, (1 - (target / 0.72) ** 2) ** 0.5
+    gallery[11] = positive
+    items = np.array([f"g{n}" for n in range(400)])
+    query_items = items[:200].copy()
+    query_items[77] = "g11"
+    result = evaluate(
+        (queries.numpy(), query_items), (gallery.numpy(), items), Protocol(similarity="dot"), backend=backend
+    )
+    scores = gallery.double() @ queries[77].double()
+    assert result.per_query["first_rank"][77] == int((scores > scores[11]).sum()) + 1 == 11
+
+
+def test_autocast_around_an_evaluation_changes_nothing():
+    image, text = pairs()
+    plain = evaluate(text, image, backend="torch").metrics
+    with torch.autocast("cpu", torch.bfloat16):
+        assert evaluate(text, image, backend="torch").metrics == plain
+
+
+def test_arrays_without_ids_cannot_leave_themselves_out():
+    image, _ = pairs()
+    source = image.vectors.numpy(), image.item_ids
+    with pytest.raises(DataError, match="tells entries apart by their ids"):
+        evaluate(source, source, Protocol(exclude="self"))
+
+
+def test_what_is_said_of_each_query_must_be_said_of_all():
+    queries, image, reference, _, _ = composed()
+    references = image.ids[reference]
+    with pytest.raises(DataError, match="29 references for 30 queries"):
+        evaluate(queries, image, ready_protocol("composed"), about=PerQuery(references=references[:29]))
+    with pytest.raises(DataError, match="needs the groups"):
+        evaluate(queries, image, ready_protocol("fashioniq"))
+    with pytest.raises(DataError, match="has no groups"):
+        evaluate(queries, image, about=PerQuery(groups=["a"] * 30))
+    about = PerQuery(references=references, candidates=[[image.ids[0]]] * 30)
+    with pytest.raises(DataError, match="target is not among their candidates"):
+        evaluate(queries, image, ready_protocol("cirr"), about=about)
+
+
+def test_sides_in_the_wrong_order_are_refused():
+    image, text = pairs()
+    with pytest.raises(DataError, match="in this order, got text and image"):
+        evaluate_both_directions(text, image)
+
+
+def test_queries_of_items_in_no_fold_are_listed():
+    image, text = pairs(n_items=62)
+    fewer = image.take(np.arange(60))
+    result = evaluate_both_directions(fewer, text, Protocol(folds=5))["text_to_image"]
+    assert result.excluded_queries.tolist() == text.ids[180:].tolist()
+
+
+def test_ranks_that_are_not_known_to_the_end_are_not_given_out():
+    image, text = pairs()
+    assert evaluate(text, image, Protocol(depth="relevant")).ranks is None
+    assert evaluate(text, image).ranks is not None

@@ -11,8 +11,8 @@ from xmr.evaluation.protocols import READY, ready_protocol
 PROTOCOL = Protocol(data="emoji", data_fingerprint="0123", split="val")
 CHANGES = {
     "name": "x", "data": "x", "data_fingerprint": "x", "split": "x", "gallery": "x", "relevance": "label",
-    "prompts": ("a {}",), "similarity": "l2", "exclude": "self", "subset": True, "folds": 2, "images": 7,
-    "ks": (1,), "depth": "relevant", "tie_rule": "optimistic", "definitions": 0,
+    "prompts": ("a {}",), "similarity": "l2", "exclude": "self", "subset": True, "groups": True, "folds": 2,
+    "images": 7, "ks": (1,), "depth": "relevant", "tie_rule": "optimistic", "definitions": 0,
 }  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def test_each_difference_is_named_with_both_values():
         ({"depth": "deep"}, "depth='deep' is none of all, relevant"),
         ({"tie_rule": "lucky"}, "tie_rule='lucky' is none of"),
         ({"folds": 0}, "at least 1 fold"),
+        ({"relevance": "class"}, "relevance='class' is none of item, label"),
     ],
 )
 def test_impossible_protocols_are_refused(setting, message):

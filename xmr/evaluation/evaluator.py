@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xmr.core.errors import DataError
+from xmr.core.errors import DataError, problems_message
 from xmr.core.types import Embeddings, Modality
-from xmr.evaluation.inputs import Source, as_embeddings, check_both, check_related
+from xmr.evaluation.inputs import PerQuery, Source, as_embeddings, check_about, check_both, check_related
 from xmr.evaluation.metric_set import averaged, per_query
 from xmr.evaluation.protocol import Protocol
 from xmr.evaluation.ranks import Backend, Ranking, chance_ranks, positive_ranks, positive_ranks_both
@@ -16,19 +16,8 @@ from xmr.metrics.positive_ranks import PositiveRanks, TieRule
 from xmr.metrics.recall import recall_at_k
 
 STANDARD = Protocol()
+NOTHING = PerQuery()
 SUBSET_KS = (1, 2, 3)
-
-
-@dataclass(frozen=True)
-class PerQuery:
-    """What some protocols know of each query (Q,): its reference's id, its candidates' ids, its group.
-
-    With groups (the categories of FashionIQ), metrics are means over the groups.
-    """
-
-    references: Sequence[str] | None = None
-    candidates: Sequence[Sequence[str]] | None = None
-    groups: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def evaluate(
     gallery: Source,
     protocol: Protocol = STANDARD,
     *,
-    about: PerQuery = PerQuery(),
+    about: PerQuery = NOTHING,
     backend: Backend = "auto",
     distributed: bool = False,
 ) -> EvaluationResult:
@@ -72,8 +61,10 @@ def evaluate(
     `DataError` for empty, non-finite or zero-norm input (naming the ids), repeated ids, different
     dimensions, and when no query has a relevant entry.
     """
+    named = all(isinstance(side, Embeddings) or len(side) > 2 for side in (queries, gallery))
     queries, gallery = as_embeddings(queries, Modality.TEXT), as_embeddings(gallery, Modality.IMAGE)
     check_both(queries, gallery, protocol)
+    check_about(about, len(queries), protocol, named=named)
     results = []
     for query, entry, at in _folds(queries, gallery, protocol):
         relevance = _relevance(query, entry, protocol, _references(about, at))
@@ -86,7 +77,7 @@ def evaluate(
         if protocol.subset:
             result.metrics.update(_subset_recalls(query, entry, relevance, about, protocol))
         results.append(result)
-    return _mean_of_folds(results)
+    return _mean_of_folds(results, queries)
 
 
 def evaluate_both_directions(
@@ -98,7 +89,10 @@ def evaluate_both_directions(
     distributed: bool = False,
 ) -> dict[str, EvaluationResult]:
     """`evaluate` image_to_text and text_to_image, by one matrix product; results by direction."""
+    if (image.modality, text.modality) != (Modality.IMAGE, Modality.TEXT):
+        raise DataError(f"image and text are wanted in this order, got {image.modality} and {text.modality}")
     check_both(image, text, protocol)
+    check_about(NOTHING, len(image), protocol, named=True)
     check_related(text, image)
     ranking = _ranking(protocol, backend, distributed)
     results: dict[str, list[EvaluationResult]] = {"image_to_text": [], "text_to_image": []}
@@ -107,7 +101,10 @@ def evaluate_both_directions(
         forward, backward = positive_ranks_both(images.vectors, texts.vectors, (there, back), ranking)
         results["image_to_text"].append(_result(images, texts, there, forward, protocol))
         results["text_to_image"].append(_result(texts, images, back, backward, protocol))
-    return {direction: _mean_of_folds(folds) for direction, folds in results.items()}
+    return {
+        "image_to_text": _mean_of_folds(results["image_to_text"], image),
+        "text_to_image": _mean_of_folds(results["text_to_image"], text),
+    }
 
 
 def flat_metrics(results: dict[str, EvaluationResult], kind: str = "metrics") -> dict[str, float]:
@@ -163,7 +160,8 @@ def _result(
         excluded_queries=np.delete(queries.ids, scored),
         gallery_size=len(gallery),
         groups={} if groups is None else _by_group(headline, groups),
-        ranks=ranks,
+        # ranks beyond the depth are unknown, so no other figure may be taken from them
+        ranks=ranks if protocol.depth == "all" else None,
     )
 
 
@@ -187,11 +185,15 @@ def _mean_of(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([of_one[name] for of_one in metrics])) for name in metrics[0]}
 
 
-def _mean_of_folds(folds: Sequence[EvaluationResult]) -> EvaluationResult:
-    """The mean metrics over the folds; the queries of all, one fold after the other."""
+def _mean_of_folds(folds: Sequence[EvaluationResult], queries: Embeddings) -> EvaluationResult:
+    """The mean metrics over the folds; the queries of all, one fold after the other.
+
+    Queries of items that are in no fold are excluded like others without a relevant entry.
+    """
     if len(folds) == 1:
         return folds[0]
     first = folds[0]
+    scored = np.concatenate([fold.query_ids for fold in folds])
     return EvaluationResult(
         protocol=first.protocol,
         direction=first.direction,
@@ -201,8 +203,8 @@ def _mean_of_folds(folds: Sequence[EvaluationResult]) -> EvaluationResult:
             name: np.concatenate([fold.per_query[name] for fold in folds]) for name in first.per_query
         },
         ties={rule: _mean_of([fold.ties[rule] for fold in folds]) for rule in first.ties},
-        query_ids=np.concatenate([fold.query_ids for fold in folds]),
-        excluded_queries=np.concatenate([fold.excluded_queries for fold in folds]),
+        query_ids=scored,
+        excluded_queries=queries.ids[~np.isin(queries.ids, scored)],
         gallery_size=first.gallery_size,
     )
 
@@ -232,11 +234,7 @@ def _relevance(
     relevance = relevance_by_item_id(queries, gallery)
     if protocol.exclude == "self":
         relevance = relevance.without(same_id(queries, gallery))
-    elif protocol.exclude == "reference":
-        if references is None:
-            raise DataError(
-                f"protocol {protocol.name} removes references; give about=PerQuery(references=...)"
-            )
+    elif protocol.exclude == "reference" and references is not None:
         relevance = relevance.without(entries_named(references, gallery, role="reference"))
     if not relevance.counts.any():
         raise DataError(f"none of {len(queries)} queries has a relevant entry besides what is excluded")
@@ -251,13 +249,20 @@ def _subset_recalls(
     queries: Embeddings, gallery: Embeddings, relevance: Relevance, about: PerQuery, protocol: Protocol
 ) -> dict[str, float]:
     """`recall_subset@k`: recall where each query ranks its own candidates alone, without the reference."""
-    if about.candidates is None:
-        raise DataError(f"protocol {protocol.name} ranks subsets; give about=PerQuery(candidates=...)")
     candidates = [
         [id_ for id_ in own if about.references is None or id_ != about.references[n]]
-        for n, own in enumerate(about.candidates)
+        for n, own in enumerate(about.candidates or ())
     ]
     among = relevance.only_among(entries_named(candidates, gallery, role="candidate"))
+    missing = queries.ids[(relevance.counts > 0) & (among.counts == 0)]
+    if len(missing):
+        raise DataError(
+            problems_message(
+                "queries whose target is not among their candidates",
+                [f"'{id_}'" for id_ in missing],
+                "Give each query its own group of images, target included.",
+            )
+        )
     ranks = positive_ranks(queries.vectors, gallery.vectors, among, _ranking(protocol, "auto", False))
     ranks = ranks.resolve(protocol.tie_rule)
     return {f"recall_subset@{k}": float(recall_at_k(ranks, k).mean()) for k in SUBSET_KS}

@@ -1,6 +1,7 @@
 """What may be evaluated: embeddings or arrays, checked before anything is multiplied."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,9 +9,22 @@ import torch
 from xmr.core.errors import DataError, problems_message
 from xmr.core.types import Embeddings, Modality
 from xmr.evaluation.protocol import Protocol
+from xmr.evaluation.similarity import as_float32, squared_norms
 
 Source = Embeddings | tuple[np.ndarray, Sequence[str]] | tuple[np.ndarray, Sequence[str], Sequence[str]]
 """Embeddings, or vectors (N, D) with item ids (N,) and, where entries must be told apart, ids (N,)."""
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """What some protocols know of each query (Q,): its reference's id, its candidates' ids, its group.
+
+    With groups (the categories of FashionIQ), metrics are means over the groups.
+    """
+
+    references: Sequence[str] | None = None
+    candidates: Sequence[Sequence[str]] | None = None
+    groups: Sequence[str] | None = None
 
 
 def as_embeddings(source: Source, modality: Modality) -> Embeddings:
@@ -52,10 +66,11 @@ def _check(role: str, embeddings: Embeddings, protocol: Protocol) -> None:
             f"'{id_}' ({count} times)" for id_, count in zip(values, counts, strict=True) if count > 1
         ]
         raise DataError(problems_message(f"{role} ids must be unique", repeated, "Give each vector its own."))
-    norms = embeddings.vectors.float().norm(dim=1)
-    bad = ~torch.isfinite(norms) | ((norms == 0) if protocol.similarity == "cosine" else False)
+    # in float64, which holds the square of any float32
+    norms = np.sqrt(squared_norms(as_float32(embeddings.vectors)))
+    bad = ~np.isfinite(norms) | ((norms == 0) if protocol.similarity == "cosine" else False)
     if bad.any():
-        rows = bad.nonzero().flatten().tolist()
+        rows = np.flatnonzero(bad).tolist()
         problems = [f"'{embeddings.ids[row]}' (row {row}): norm {norms[row]:g}" for row in rows]
         raise DataError(
             problems_message(
@@ -63,4 +78,27 @@ def _check(role: str, embeddings: Embeddings, protocol: Protocol) -> None:
                 problems,
                 "Usual causes: a diverged run (lower the learning rate) or a broken input.",
             )
+        )
+
+
+def check_about(about: PerQuery, n_queries: int, protocol: Protocol, *, named: bool) -> None:
+    """Raise `DataError` unless `about` has what the protocol needs to know of each query, and no more."""
+    needed = {
+        "references": protocol.exclude == "reference",
+        "candidates": protocol.subset,
+        "groups": protocol.groups,
+    }
+    for name, is_needed in needed.items():
+        values = getattr(about, name)
+        if is_needed and values is None:
+            raise DataError(f"protocol {protocol.name} needs the {name} of each query: PerQuery({name}=...)")
+        if values is not None and len(values) != n_queries:
+            raise DataError(f"{len(values)} {name} for {n_queries} queries; give one for each")
+    if about.groups is not None and not protocol.groups:
+        raise DataError(f"protocol {protocol.name} has no groups; use Protocol(groups=True)")
+    if protocol.folds > 1 and (protocol.groups or protocol.subset or protocol.exclude == "reference"):
+        raise DataError("folds go with no groups, subsets or references; use protocol folds=1")
+    if protocol.exclude == "self" and not named:
+        raise DataError(
+            "exclude='self' tells entries apart by their ids; give (vectors, item_ids, ids), or Embeddings"
         )

@@ -7,8 +7,8 @@ file changes: touch it after a change of STEPS in scored.py.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from xmr.core.compiled import compiled
 from xmr.evaluation.scored import STEPS, Counts, Scored, Thresholds
 
 # sums may be reordered into vector lanes; their order depends on the dimension alone, so equal rows tie
@@ -27,18 +27,24 @@ GROUPS = 128
 ONE, NONE = np.float32(1), np.float32(0)
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def exact_score(queries: Scored, q: int, gallery: Scored, g: int) -> float:
-    """The score of query `q` and entry `g` in steps of 1 / STEPS: a whole number, from a float64 sum."""
+    """The score of query `q` and entry `g` in steps of 1 / STEPS, from a float64 sum; whole on a grid."""
     query, entry = queries.vectors[q], gallery.vectors[g]
     total = 0.0
-    for d in range(len(query)):
-        total += np.float64(query[d]) * np.float64(entry[d])
-    score = total * (queries.scale[q] * gallery.scale[g]) + (queries.bias[q] + gallery.bias[g])
-    return np.rint(score * STEPS)
+    if queries.bias[q] + gallery.bias[g] == 0.0:
+        for d in range(len(query)):
+            total += np.float64(query[d]) * np.float64(entry[d])
+    else:
+        # a distance from its differences: they lose nothing where both vectors are far from the origin
+        for d in range(len(query)):
+            difference = np.float64(query[d]) - np.float64(entry[d])
+            total -= 0.5 * difference * difference
+    score = total * queries.scale[q] * gallery.scale[g] * STEPS
+    return np.rint(score) if queries.grid else score
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def sort_thresholds(queries: Scored, gallery: Scored, thresholds: Thresholds, begin: int, end: int) -> None:
     """Fill in `score` for queries begin..end-1 and sort `entry` and `score` by it."""
     for q in range(begin, end):
@@ -51,7 +57,7 @@ def sort_thresholds(queries: Scored, gallery: Scored, thresholds: Thresholds, be
             thresholds.entry[first:last] = thresholds.entry[first:last][order]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def transpose(tile: np.ndarray, out: np.ndarray) -> None:
     """Write tile (m, n) to out (n, m), in squares that fit vector registers, and the rest one by one."""
     m, n = tile.shape
@@ -66,7 +72,7 @@ def transpose(tile: np.ndarray, out: np.ndarray) -> None:
             out[j, i] = tile[i, j]
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def count_few(
     tile: np.ndarray,
     q0: int,
@@ -115,14 +121,14 @@ def empty_bins(rows: int) -> Bins:
     return Bins(base, per_unit, np.empty(rows, np.int64), np.empty((rows, BINS), np.int32))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def _bin(score: np.float32, base: np.float32, per_unit: np.float32) -> np.int32:
     # multiplied before it is shifted: what is below base must stay below 1
     place = (score - base) * per_unit + np.float32(1)
     return np.int32(min(max(place, np.float32(0)), np.float32(BINS - 1)))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def lay_bins(i: int, q: int, thresholds: Thresholds, bins: Bins) -> None:
     """Lay the bins of row `i` over the thresholds of query `q` that are not skipped."""
     first, last = thresholds.start[q], thresholds.start[q + 1]
@@ -146,7 +152,7 @@ def lay_bins(i: int, q: int, thresholds: Thresholds, bins: Bins) -> None:
     lookup[filled:] = (last - first) << 1
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def start_bins(q0: int, q1: int, thresholds: Thresholds, bins: Bins) -> None:
     """Lay the bins of a block of queries q0..q1-1 over all their thresholds."""
     for i in range(q1 - q0):
@@ -154,7 +160,7 @@ def start_bins(q0: int, q1: int, thresholds: Thresholds, bins: Bins) -> None:
         lay_bins(i, q0 + i, thresholds, bins)
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def count_many(
     tile: np.ndarray,
     q0: int,
@@ -215,7 +221,7 @@ def count_many(
         passed[:, : last - first + 1] = 0
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def _active_groups(scores: np.ndarray, base: float, best: np.ndarray) -> int:
     """Write the best score of each group, of every GROUPS-th score, to `best`; how many reach `base`."""
     best[:] = -np.inf
@@ -231,7 +237,7 @@ def _active_groups(scores: np.ndarray, base: float, best: np.ndarray) -> int:
     return int(active)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _place_exactly(
     queries: Scored, q: int, gallery: Scored, g: int, scores: np.ndarray, k: int, last: int, tied: np.ndarray
 ) -> int:
@@ -246,7 +252,7 @@ def _place_exactly(
     return k
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def skip_beyond(
     q0: int, q1: int, limit: np.ndarray, thresholds: Thresholds, counts: Counts, bins: Bins
 ) -> None:
@@ -262,7 +268,7 @@ def skip_beyond(
                 break
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def sum_passed(q0: int, q1: int, thresholds: Thresholds, counts: Counts) -> None:
     """Turn what `count_many` left in `counts.above` into the number of scores above each threshold."""
     for q in range(q0, q1):
@@ -272,7 +278,7 @@ def sum_passed(q0: int, q1: int, thresholds: Thresholds, counts: Counts) -> None
             counts.above[k] = passed
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def count_entries(
     queries: Scored,
     gallery: Scored,
@@ -294,7 +300,7 @@ def count_entries(
                 counts.tied[k] += weight * (score == thresholds.score[k])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def best_first(
     start: np.ndarray, score: np.ndarray, counts: Counts, limit: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
@@ -309,7 +315,7 @@ def best_first(
         first, k = start[q], start[q + 1] - 1
         begin = row
         while k >= first:
-            level, beyond = k, counts.above[k] >= limit[q]
+            level, beyond = k - 1, counts.above[k] >= limit[q]
             while level >= first and (beyond or score[level] == score[k]):
                 level -= 1
             for _ in range(level, k):
@@ -324,7 +330,7 @@ def best_first(
     return columns
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def settle_pairs(
     queries: Scored,
     gallery: Scored,

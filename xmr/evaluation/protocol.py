@@ -17,6 +17,7 @@ DEFINITIONS = 1
 """Version of what the metrics' names mean; it goes up whenever a figure of the same embeddings changes."""
 
 Exclude = Literal["nothing", "self", "reference"]
+Relevant = Literal["item", "label"]
 Depth = Literal["all", "relevant"]
 
 
@@ -27,9 +28,10 @@ class Protocol:
     `data`, `data_fingerprint` and `split` say what was embedded, `gallery` what was searched: the other
     modality of the split, or the split named. `prompts` are what class names were put into. `exclude` says
     what takes no part in a query's ranking: its own id, or the reference of a composed query; `subset`
-    that each query also ranks its own few candidates. Metrics are means over `folds` consecutive folds of
-    the items. `depth` "relevant" ranks only as deep as a query has relevant entries (and the largest k),
-    which gives no mAP, MRR, median or mean rank. `images`, where not 0, is how many the split must have.
+    that each query also ranks its own few candidates; `groups` that metrics are means over groups of
+    queries. They are means over `folds` consecutive folds of the items. `depth` "relevant" ranks only as
+    deep as a query has relevant entries (and the largest k), which gives no mAP, MRR, median or mean rank.
+    `images`, where not 0, is how many the split must have.
     """
 
     name: str = "standard"
@@ -37,11 +39,12 @@ class Protocol:
     data_fingerprint: str = ""
     split: str = ""
     gallery: str = "other modality"
-    relevance: Literal["item", "label"] = "item"
+    relevance: Relevant = "item"
     prompts: tuple[str, ...] = ()
     similarity: Similarity = "cosine"
     exclude: Exclude = "nothing"
     subset: bool = False
+    groups: bool = False
     folds: int = 1
     images: int = 0
     ks: tuple[int, ...] = (1, 5, 10)
@@ -51,6 +54,7 @@ class Protocol:
     xmr_version: str = version("xmr")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ks", tuple(self.ks))
         ks = self.ks
         if not ks or not all(isinstance(k, Integral) and k >= 1 for k in ks):
             raise ConfigError(
@@ -60,6 +64,7 @@ class Protocol:
             raise ConfigError(f"folds={self.folds}, but a protocol has at least 1 fold")
         for name, allowed in (
             ("similarity", Similarity),
+            ("relevance", Relevant),
             ("exclude", Exclude),
             ("depth", Depth),
             ("tie_rule", TieRule),
@@ -77,6 +82,8 @@ class Protocol:
         unknown = sorted(set(stored) - {field.name for field in fields(cls)})
         if unknown:
             raise DataError(f"the stored protocol has unknown fields: {', '.join(unknown)}")
+        if "definitions" not in stored:
+            raise DataError("the stored protocol does not tell its definitions: it is not xmr's")
         lists = {name: tuple(stored[name]) for name in ("ks", "prompts") if name in stored}
         return cls(**{**stored, **lists})
 

@@ -1,13 +1,14 @@
 """From vectors to the ranks of every relevant entry, by counting how many entries score as much or more."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from xmr.core.distributed import gather_objects, rank_and_world_size
+from xmr.core.errors import ConfigError
 from xmr.evaluation import tiles, tiles_torch
 from xmr.evaluation.kernels import best_first, count_entries
 from xmr.evaluation.relevance import Pairs, Relevance
@@ -34,6 +35,10 @@ class Ranking:
     backend: Backend = "auto"
     distributed: bool = False
 
+    def __post_init__(self) -> None:
+        if self.backend not in get_args(Backend):
+            raise ConfigError(f"backend='{self.backend}' is none of {', '.join(get_args(Backend))}")
+
 
 def positive_ranks(
     queries: Tensor, gallery: Tensor, relevance: Relevance, ranking: Ranking = Ranking()
@@ -45,7 +50,7 @@ def positive_ranks(
     copies of a vector tie at any place, on any number of processes. No (Q, G) array exists.
     """
     query, entry = prepare(queries, gallery, ranking.similarity)
-    side = _Side(query, entry, relevance, ranking, product_error(query, entry))
+    side = _Side(query, entry, relevance, ranking, _error(query, entry, queries.device, ranking))
     if relevance.among is not None:
         counts = Counts(*np.zeros((2, len(relevance.gallery)), dtype=np.int64))
         side.count_entries(counts, relevance.among, 1)
@@ -64,7 +69,7 @@ def positive_ranks_both(
     `relevance` is that of the queries and that of the gallery entries.
     """
     query, entry = prepare(queries, gallery, ranking.similarity)
-    error = product_error(query, entry)
+    error = _error(query, entry, queries.device, ranking)
     forward = _Side(query, entry, relevance[0], ranking, error)
     backward = _Side(entry, query, relevance[1], ranking, error)
     there, back = _count(forward, backward, queries.device, ranking)
@@ -121,13 +126,24 @@ def _count(
         forward.thresholds,
         None if backward is None else backward.thresholds,
     )
-    if ranking.backend == "torch" or (ranking.backend == "auto" and device.type != "cpu"):
+    if _by_torch(device, ranking):
         there, back = tiles_torch.count_above(*arguments, share=share, device=device)
     else:
         there, back = tiles.count_above(*arguments, limit=forward.limit, share=share)
     if not ranking.distributed:
         return there, back
     return _sum_over_processes(there), None if back is None else _sum_over_processes(back)
+
+
+def _by_torch(device: torch.device, ranking: Ranking) -> bool:
+    return ranking.backend == "torch" or (ranking.backend == "auto" and device.type != "cpu")
+
+
+def _error(queries: Scored, gallery: Scored, device: torch.device, ranking: Ranking) -> float:
+    """How far the scores of the product that will be used may be off: a GPU's may add up in one go."""
+    if _by_torch(device, ranking):
+        return product_error(queries, gallery, summed=queries.vectors.shape[1])
+    return product_error(queries, gallery)
 
 
 def _sum_over_processes(counts: Counts) -> Counts:

@@ -77,7 +77,7 @@ def same_id(queries: Embeddings, gallery: Embeddings) -> Pairs:
 
 def entries_named(ids: Sequence[Sequence[str]] | np.ndarray, gallery: Embeddings, *, role: str) -> Pairs:
     """The gallery positions of the ids that each query names (Q lists); `DataError` for unknown ones."""
-    lists = [[one] if isinstance(one, str) else list(one) for one in ids]
+    lists = [[one] if isinstance(one, str) else list(dict.fromkeys(map(str, one))) for one in ids]
     position = {id_: n for n, id_ in enumerate(gallery.ids.tolist())}
     missing = sorted({id_ for one in lists for id_ in one if id_ not in position})
     if missing:

@@ -11,22 +11,26 @@ Similarity = Literal["cosine", "dot", "l2"]
 
 NORM_ROWS = 512
 
+BLAS_BLOCK = 512
+"""Products that a BLAS library on a CPU adds up in one go, at most."""
+
 ROUNDOFF = 2.0**-24
 """Half the distance from 1 to the next float32."""
 
 
 def prepare(queries: Tensor, gallery: Tensor, similarity: Similarity) -> tuple[Scored, Scored]:
     """Both sides (Q, D), (G, D) of a comparison; "l2" scores are minus half the squared distance."""
-    sides = [_as_float32(queries), _as_float32(gallery)]
+    sides = [as_float32(queries), as_float32(gallery)]
     squares = [squared_norms(vectors) for vectors in sides]
     if similarity == "cosine":
         scales = [1.0 / np.sqrt(square) for square in squares]
     else:
-        shared = 1.0 / np.sqrt(max(square.max() for square in squares))
+        largest = max(square.max() for square in squares)
+        shared = 1.0 / np.sqrt(largest) if largest > 0 else 1.0
         scales = [np.full(len(square), shared) for square in squares]
     half = -0.5 if similarity == "l2" else 0.0
     query, entry = (
-        Scored(vectors, scale, half * square * scale**2)
+        Scored(vectors, scale, half * square * scale**2, similarity == "cosine")
         for vectors, scale, square in zip(sides, scales, squares, strict=True)
     )
     return query, entry
@@ -41,7 +45,8 @@ def squared_norms(vectors: np.ndarray) -> np.ndarray:
     return squares
 
 
-def _as_float32(vectors: Tensor) -> np.ndarray:
+def as_float32(vectors: Tensor) -> np.ndarray:
+    """The vectors (N, D) as one block of float32 on the CPU, copied only where they are not that."""
     return np.ascontiguousarray(vectors.detach().cpu().float().numpy())
 
 
@@ -51,12 +56,14 @@ def float32_scores(queries: Scored, gallery: Scored) -> np.ndarray:
     return product + (queries.bias[:, None] + gallery.bias).astype(np.float32)
 
 
-def product_error(queries: Scored, gallery: Scored) -> float:
+def product_error(queries: Scored, gallery: Scored, *, summed: int = BLAS_BLOCK) -> float:
     """How far a float32 score may be from the exact one, rounding to steps included.
 
-    The worst case, D roundings of the same sign and size, is far above what real vectors give, so the bound
-    is the larger of 4 sqrt(D) roundings (theirs are independent: Higham and Mary, SIAM J. Sci. Comput.
-    2019) and four times the largest error of 32 x 128 sampled pairs, and never above the worst case.
+    Each of D additions rounds by at most ROUNDOFF of the sum, which is at most 1 for unit vectors. A BLAS
+    library adds up no more than `summed` products before it starts a new sum (OpenBLAS and MKL: some
+    hundred), so that many roundings and one for each part are the worst case (Higham, Accuracy and Stability
+    of Numerical Algorithms, section 4.2). Should a library do worse, four times the largest error of
+    32 x 128 sampled pairs counts.
     """
     dim = queries.vectors.shape[1]
     largest = 1.0 + 2.0 * float(max(-queries.bias.min(), -gallery.bias.min()))
@@ -68,5 +75,5 @@ def product_error(queries: Scored, gallery: Scored) -> float:
         entry.vectors.astype(np.float64) * entry.scale[:, None]
     ).T + (query.bias[:, None] + entry.bias)
     seen = float(np.abs(float32_scores(query, entry) - in_float64).max())
-    likely = max(4 * np.sqrt(dim) * ROUNDOFF * largest, 4 * seen)
-    return min(likely, (dim + 4) * ROUNDOFF * largest) + ROUNDOFF * largest + 2 * UNIT
+    worst = (min(dim, summed) + dim / summed + 4) * ROUNDOFF * largest
+    return max(worst, 4 * seen) + ROUNDOFF * largest + 2 * UNIT

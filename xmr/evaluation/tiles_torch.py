@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xmr.core.precision import full_precision
 from xmr.evaluation.kernels import FEW, settle_pairs
 from xmr.evaluation.scored import Counts, Scored, Thresholds
 
@@ -27,18 +28,19 @@ def count_above(
     left, left_bias = _on_device(queries, device)
     right, right_bias = _on_device(gallery, device)
     rows, columns = TILE[device.type]
-    for q0 in range(share[0] * rows, queries.size, share[1] * rows):
-        for g0 in range(0, gallery.size, columns):
-            tile = torch.addmm(
-                right_bias[g0 : g0 + columns],
-                left[q0 : q0 + rows],
-                right[g0 : g0 + columns].T,
-            )
-            if left_bias.any():
-                tile += left_bias[q0 : q0 + rows, None]
-            sides[0].count(tile, q0, g0)
-            if by_entry is not None:
-                sides[1].count(tile.T.contiguous(), g0, q0)
+    with full_precision(device):
+        for q0 in range(share[0] * rows, queries.size, share[1] * rows):
+            for g0 in range(0, gallery.size, columns):
+                tile = torch.addmm(
+                    right_bias[g0 : g0 + columns],
+                    left[q0 : q0 + rows],
+                    right[g0 : g0 + columns].T,
+                )
+                if left_bias.any():
+                    tile += left_bias[q0 : q0 + rows, None]
+                sides[0].count(tile, q0, g0)
+                if by_entry is not None:
+                    sides[1].count(tile.T.contiguous(), g0, q0)
     counts = [side.finish() for side in sides]
     return counts[0], counts[1] if by_entry is not None else None
 

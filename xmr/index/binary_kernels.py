@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from xmr.core.compiled import compiled
 
 BLOCK = 128
 POSITION_BITS = 40
@@ -19,7 +21,7 @@ def _ones(_context: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def nearest_keys(
     codes: np.ndarray,
     queries: np.ndarray,
@@ -57,7 +59,7 @@ def nearest_keys(
                             _leave_out(q, k, counts, bars, keys)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _leave_out(q: int, k: int, counts: np.ndarray, bars: np.ndarray, keys: np.ndarray) -> None:
     """Keep the k smallest of a full row of keys."""
     row = np.partition(keys[q], k - 1)

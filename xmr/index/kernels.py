@@ -7,8 +7,10 @@ file changes.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from xmr.core.compiled import compiled
 
 # sums may be reordered into vector lanes; their order depends on the dimension alone, so equal rows tie
 LANES = {"reassoc", "contract", "nsz"}
@@ -42,7 +44,7 @@ def _float_of_bits(_context: Any, _bits: Any) -> Any:
     return types.float32(types.uint32), generate
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def lengths(rows: np.ndarray, out: np.ndarray) -> None:
     """Lengths of float32 rows (n, D) -> out (n,), summed in float64."""
     for row in range(len(rows)):
@@ -52,7 +54,7 @@ def lengths(rows: np.ndarray, out: np.ndarray) -> None:
         out[row] = np.sqrt(total)
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def round_to_bfloat16(rows: np.ndarray, out: np.ndarray) -> float:
     """Round float32 rows (n, D) to bfloat16 -> out (n, D), uint16; returns how far a row moved at most."""
     bits = rows.view(np.uint32)
@@ -71,7 +73,7 @@ def round_to_bfloat16(rows: np.ndarray, out: np.ndarray) -> float:
     return furthest
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def dot_rows(rows: np.ndarray, query: np.ndarray, out: np.ndarray) -> None:
     """Dot products of float32 rows (n, D) with one query (D,) -> out (n, 1): one pass over memory."""
     for row in range(len(rows)):
@@ -81,7 +83,7 @@ def dot_rows(rows: np.ndarray, query: np.ndarray, out: np.ndarray) -> None:
         out[row, 0] = total
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def dot_bfloat16_rows(rows: np.ndarray, query: np.ndarray, out: np.ndarray) -> None:
     """As `dot_rows`, for bfloat16 rows given as uint16: the upper halves of float32."""
     for row in range(len(rows)):
@@ -92,7 +94,7 @@ def dot_bfloat16_rows(rows: np.ndarray, query: np.ndarray, out: np.ndarray) -> N
         out[row, 0] = total
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def collect(scores: np.ndarray, begin: int, best: Best) -> None:
     """Take from scores (n, B), of gallery entries from `begin` on, what may be among each query's best k."""
     flat, bar = scores.reshape(-1), best.bar
@@ -112,7 +114,7 @@ def collect(scores: np.ndarray, begin: int, best: Best) -> None:
         column = 0 if column + width == period else column + width
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _insert(query: int, score: float, position: int, best: Best) -> None:
     count = best.counts[query]
     best.scores[query, count], best.positions[query, count] = score, position
@@ -121,7 +123,7 @@ def _insert(query: int, score: float, position: int, best: Best) -> None:
         _leave_out(query, best)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _leave_out(query: int, best: Best) -> None:
     """Raise the bar to the k-th best score less the margin, and keep what reaches it."""
     count, capacity = best.counts[query], best.scores.shape[1]
@@ -140,7 +142,7 @@ def _leave_out(query: int, best: Best) -> None:
     best.bar[query :: len(best.counts)] = bar
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def candidates_of(
     counts: np.ndarray, scores: np.ndarray, positions: np.ndarray, margin: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +170,7 @@ def candidates_of(
     return start, kept[:filled]
 
 
-@njit(nogil=True, cache=True, fastmath=LANES)
+@compiled(lanes=LANES)
 def exact_score(query: np.ndarray, row: np.ndarray, squared_distance: bool) -> np.float32:
     """Dot product, or minus the squared distance, of two vectors: summed in float64, rounded to float32."""
     total = 0.0
@@ -182,7 +184,7 @@ def exact_score(query: np.ndarray, row: np.ndarray, squared_distance: bool) -> n
     return np.float32(total)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def rank_candidates(
     queries: np.ndarray,
     rows: np.ndarray,
@@ -209,7 +211,7 @@ def rank_candidates(
             best_scores[q], best_positions[q] = scores[order], positions[by_position[order]]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def scan_exactly(
     queries: np.ndarray,
     rows: np.ndarray,

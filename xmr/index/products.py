@@ -25,9 +25,9 @@ class TileProducts:
         self._transposed = (
             torch.from_numpy(queries).to(torch.bfloat16 if dtype == torch.bfloat16 else torch.float32).T
         )
-        self._scores = torch.empty(rows, len(queries))
+        self._scores = torch.empty(rows, len(queries), dtype=torch.float32)
         self._rounded = torch.empty(rows, len(queries), dtype=torch.bfloat16)
-        self._wide = torch.empty(rows if dtype == torch.float16 else 0, queries.shape[1])
+        self._wide = torch.empty(rows if dtype == torch.float16 else 0, queries.shape[1], dtype=torch.float32)
 
     def __call__(self, tile: Tensor) -> np.ndarray:
         """The scores (n, B) of a tile (n, D), float32."""

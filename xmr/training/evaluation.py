@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xmr.core.distributed import gather_rows
+from xmr.core.errors import DataError
 from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality
 from xmr.data.datamodule import EMBED_ORDER
@@ -103,4 +104,9 @@ class RetrievalEvaluation(pl.Callback):
             ids, item_ids = self.split.image_ids, self.split.image_item_ids
         else:
             ids, item_ids = self.split.text_ids, self.split.text_item_ids
+        if len(order) != len(ids):
+            raise DataError(
+                f"only {len(order)} of the {len(ids)} {modality} entries of the split were embedded, "
+                f"which is no evaluation of it; leave trainer.limit_val_batches and trainer.fast_dev_run out"
+            )
         return Embeddings(rows, ids[order.numpy()], item_ids[order.numpy()], modality)
