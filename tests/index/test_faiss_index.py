@@ -137,3 +137,9 @@ def test_without_faiss_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(XmrError, match=r"pip install 'xmr\[cpu\]'"):
         FaissIndex(factory="Flat")
+
+
+def test_a_rotation_is_not_learned_from_fewer_vectors_than_dimensions():
+    gallery = clusters(300, dim=512)
+    with pytest.raises(DataError, match="a rotation of 512 dimensions from 300 vectors"):
+        FaissIndex(factory="OPQ8,PQ8np").add(gallery)

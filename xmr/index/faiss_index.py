@@ -187,6 +187,12 @@ class FaissIndex:
         if wanted < len(gallery):
             drawn = np.random.default_rng(self._seed).choice(len(gallery), wanted, replace=False)
             vectors = vectors[np.sort(drawn)]
+        if rotations and len(vectors) < gallery.dim:
+            # FAISS writes outside its memory there
+            raise DataError(
+                f"{self._factory} learns a rotation of {gallery.dim} dimensions from {len(vectors)} vectors; "
+                f"use at least {gallery.dim}, or an index without OPQ"
+            )
         try:
             index.train(vectors.float().numpy())
         except RuntimeError as error:

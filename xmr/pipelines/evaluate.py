@@ -85,6 +85,8 @@ def evaluate(config: DictConfig) -> None:
         writer.write(evaluation, kind=kind)
     title = f"{components.dataset.name}, {split.name} split, {path.name}"
     out.print(metrics_table(results["metrics"], chance=results["chance"], title=title))
+    for name, value in evaluation.index.items():
+        print_line(f"{name}  {100 * value:.1f} %")
     if config.audit is not None:
         _print_audit(evaluation, folder / "audit.json", k=config.audit, out=out)
         print_line(f"audit     {folder / 'audit.json'}")

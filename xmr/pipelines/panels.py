@@ -77,5 +77,7 @@ def _positions(embeddings: Embeddings, ids: np.ndarray) -> np.ndarray:
 
 
 def _summary(result: EvaluationResult) -> str:
-    recalls = [f"{name} {100 * value:.1f} %" for name, value in result.metrics.items() if "recall" in name]
+    recalls = [
+        f"{name} {100 * value:.1f} %" for name, value in result.metrics.items() if name.startswith("recall@")
+    ]
     return " · ".join([*recalls, f"median rank {result.metrics['median_rank']:g} of {result.gallery_size:,}"])

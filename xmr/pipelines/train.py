@@ -292,6 +292,10 @@ class TrainingRun:
         """End what writes to files of the run."""
         wandb_run.finish(exit_code)
 
+    def _index_lines(self, metrics: dict[str, float]) -> list[str]:
+        """What an approximate index finds of what there is to find."""
+        return [f"{name}  {100 * value:.1f} %" for name, value in metrics.items() if "/index_" in name]
+
     def _print_report(self, results: dict[str, Any], sync: str | None) -> None:
         path, dataset = self.folder.path, self.components.dataset.name
         out = Console()
@@ -309,6 +313,6 @@ class TrainingRun:
         if sync:
             lines.append(f"upload      {sync}")
         print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-        for line in lines:
+        for line in [*self._index_lines(results["metrics"]), *lines]:
             print_line(line)
         log.info("finished: %s", results["metrics"])
