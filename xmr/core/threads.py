@@ -19,7 +19,7 @@ def worker_threads() -> Iterator[tuple[ThreadPoolExecutor, int]]:
     """
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads)
-    with _SINGLE_THREADED_BLAS:
+    with single_threaded_blas:
         try:
             yield pool, threads
         except BaseException:
@@ -48,7 +48,8 @@ class _SingleThreadedBlas:
                 self._limit.restore_original_limits()
 
 
-_SINGLE_THREADED_BLAS = _SingleThreadedBlas()
+single_threaded_blas = _SingleThreadedBlas()
+"""`with single_threaded_blas:` a small product leaves no thread behind that waits for more at full load."""
 
 
 @lru_cache(maxsize=1)

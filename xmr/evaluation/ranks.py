@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xmr.core.distributed import gather_objects, rank_and_world_size
 from xmr.core.errors import ConfigError
+from xmr.core.threads import single_threaded_blas
 from xmr.evaluation import tiles, tiles_torch
 from xmr.evaluation.kernels import best_first, count_entries
 from xmr.evaluation.relevance import Pairs, Relevance
@@ -141,9 +142,10 @@ def _by_torch(device: torch.device, ranking: Ranking) -> bool:
 
 def _error(queries: Scored, gallery: Scored, device: torch.device, ranking: Ranking) -> float:
     """How far the scores of the product that will be used may be off: a GPU's may add up in one go."""
-    if _by_torch(device, ranking):
-        return product_error(queries, gallery, summed=queries.vectors.shape[1])
-    return product_error(queries, gallery)
+    with single_threaded_blas:
+        if _by_torch(device, ranking):
+            return product_error(queries, gallery, summed=queries.vectors.shape[1])
+        return product_error(queries, gallery)
 
 
 def _sum_over_processes(counts: Counts) -> Counts:
