@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from xmr.pipelines.cli import guarded_main
+from xmr.pipelines.early_checks import check_search
 
 
 def main() -> None:
@@ -23,20 +24,14 @@ def main() -> None:
     parser.add_argument("--index", metavar="NAME", help="an index that scripts/build_index.py built")
     parser.add_argument("--panel", type=Path, metavar="FILE", help="the PNG to draw (default: in the store)")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="where the model is, if it was moved")
-    arguments = parser.parse_args()
+    arguments = vars(parser.parse_args())
+    store = arguments.pop("store")
+
+    check_search(store, **arguments)
 
     from xmr.pipelines.search import search
 
-    search(
-        arguments.store,
-        text=arguments.text,
-        image=arguments.image,
-        k=arguments.k,
-        among=arguments.among,
-        index=arguments.index,
-        panel=arguments.panel,
-        checkpoint=arguments.checkpoint,
-    )
+    search(store, **arguments)
 
 
 if __name__ == "__main__":

@@ -25,3 +25,6 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parents[1]
+
+
+from tests.tiny_models import tiny_bert, tiny_clip, tiny_siglip  # noqa: E402, F401

@@ -8,25 +8,29 @@ import torch.distributed as dist
 from tests.processes import join, start
 from xmr.core.errors import ConfigError
 from xmr.core.types import Modality
-from xmr.data.datamodule import EMBED_ORDER, RetrievalDataModule
+from xmr.data.datamodule import RetrievalDataModule
 from xmr.data.dataset import Item, RetrievalDataset, Split
 from xmr.data.images import FolderImages
 from xmr.data.samplers import OneTextPerImage, PairBatches
-from xmr.data.sources import CachedFeatures
+from xmr.data.sources import CachedFeatures, PairDataset
+
+MODALITIES = (Modality.IMAGE, Modality.TEXT)
 
 
-def toy(images: int) -> tuple[Split, dict[Modality, CachedFeatures]]:
-    """Images with two texts each; the features of row i are [i]."""
+def toy(images: int) -> tuple[Split, list[tuple[Modality, CachedFeatures]]]:
+    """Images with two texts each, and their sources; the features of row i are [i]."""
     items = tuple(Item(f"i{i}", f"{i}.png", (f"a {i}", f"b {i}"), "train") for i in range(images))
     split = RetrievalDataset("toy", items, FolderImages(Path())).split("train")
     image, text = (np.arange(n, dtype=np.float32)[:, None] for n in (images, 2 * images))
-    return split, {Modality.IMAGE: CachedFeatures(image), Modality.TEXT: CachedFeatures(text)}
+    return split, [(Modality.IMAGE, CachedFeatures(image)), (Modality.TEXT, CachedFeatures(text))]
 
 
 def module(train: int = 12, evaluation: int = 11, **settings: int) -> RetrievalDataModule:
     settings = {"batch_size": 4, "eval_batch_size": 3, "seed": 7} | settings
+    split, ((_, images), (_, texts)) = toy(train)
+    pairs = PairDataset(images, texts, split.image_item_index)
     return RetrievalDataModule(
-        train=toy(train), evaluation=toy(evaluation)[1], sampler=OneTextPerImage(), **settings
+        train=(split, pairs), evaluation=toy(evaluation)[1], sampler=OneTextPerImage(), **settings
     )
 
 
@@ -47,10 +51,11 @@ def test_training_batches_are_those_of_the_sampler(workers):
 @pytest.mark.parametrize("evaluation", [1, 2, 11])
 def test_evaluation_sees_every_image_and_text_once(evaluation):
     loaders = module(evaluation=evaluation).val_dataloader()
-    for modality, loader, count in zip(EMBED_ORDER, loaders, (evaluation, 2 * evaluation), strict=True):
+    for modality, loader, count in zip(MODALITIES, loaders, (evaluation, 2 * evaluation), strict=True):
         batches = list(loader)
         positions = [position for batch in batches for position in batch.position.tolist()]
         assert positions == list(range(count)), modality
+        assert {batch.modality for batch in batches} == {modality}
         assert [value for batch in batches for value in batch.inputs.flatten().tolist()] == positions
         assert max(len(batch.position) for batch in batches) <= 3
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xmr.core.errors import DataError
-from xmr.data.dataset import Item, RetrievalDataset
+from xmr.data.dataset import ComposedQuery, Item, RetrievalDataset
 from xmr.data.images import FolderImages
 
 ITEMS = (
@@ -113,3 +113,62 @@ def test_fingerprint_changes_with_every_part_of_an_item(change):
 def test_fingerprint_changes_with_relevance_and_order():
     prints = {dataset(*ITEMS).fingerprint, dataset(*ITEMS, relevance="label").fingerprint}
     assert len(prints | {dataset(*reversed(ITEMS)).fingerprint}) == 3
+
+
+QUERY = ComposedQuery("q", "b", "b.png", "make it two", "x", "x.png", "train", candidates=(), group="animals")
+
+
+def composed(*queries: ComposedQuery, items: tuple[Item, ...] = ITEMS, relevance: str = "item"):
+    return RetrievalDataset("toy", items, FolderImages(Path()), queries, relevance=relevance)
+
+
+def test_composed_queries_are_checked_all_at_once():
+    broken = (
+        QUERY,
+        replace(QUERY, text=" "),
+        replace(QUERY, query_id="r", target_id="b", target="b.png"),
+        replace(QUERY, query_id="s", target_id="v", target="v.png"),
+        replace(QUERY, query_id="t", target="other.png"),
+        replace(QUERY, query_id="u", target_id="a", target="a.png", candidates=("c", "v", "nothing")),
+        replace(QUERY, query_id="w", split="val", reference_id="v", reference="v.png"),
+    )
+    with pytest.raises(DataError) as error:
+        composed(*broken)
+    assert str(error.value).splitlines() == [
+        "data set 'toy': 9 problems",
+        "  - composed query 'q' appears more than once",
+        "  - composed query 'q' has no text",
+        "  - composed query 'r': 'b' is its reference and its target",
+        "  - composed query 's' is in split 'train', but its image 'v' in 'val'",
+        "  - composed query 't': image id 'x' names 'other.png' here, but 'x.png' elsewhere",
+        "  - composed query 'u': target 'a' is not among its 3 candidates",
+        "  - composed query 'u': candidate 'v' is no item of split 'train'",
+        "  - composed query 'u': candidate 'nothing' is no item of split 'train'",
+        "  - composed query 'w' is in split 'val', but its image 'x' in 'train'",
+        "Mend or remove these rows.",
+    ]
+
+
+def test_the_target_of_a_label_has_one():
+    assert composed(replace(QUERY, target_id="c", target="c.png"), relevance="label").composed_queries
+    with pytest.raises(DataError, match="target 'x' is no item, so it has no label"):
+        composed(QUERY, relevance="label")
+    with pytest.raises(DataError, match="split 'dev' is none of train, val, test"):
+        composed(replace(QUERY, split="dev", reference_id="y", reference="y.png"))
+
+
+def test_images_need_no_text_where_queries_are_composed():
+    items = tuple(replace(item, texts=()) for item in ITEMS)
+    split = composed(QUERY, items=items).split("train")
+    assert split.image_ids.tolist() == ["b", "a", "c"]
+    assert split.texts == ()
+    with pytest.raises(DataError, match="images without captions, whose queries are image \\+ text"):
+        _ = split.text_counts
+    with pytest.raises(DataError, match="has no caption"):
+        dataset(*items)
+    with pytest.raises(DataError, match=r"'a\.png'.* has no caption"):  # some have: the others lack theirs
+        composed(QUERY, items=(ITEMS[0], items[1]))
+
+
+def test_fingerprint_is_of_items_alone():
+    assert composed(QUERY).fingerprint == dataset(*ITEMS).fingerprint

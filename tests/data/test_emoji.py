@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from zipfile import ZipFile
 
@@ -139,6 +140,24 @@ def test_gender_edits_lead_to_the_gender_they_name(emoji):
     assert edits["people wrestling", "the same, but women"] == "women wrestling"
     assert edits["man", "the same, but with red hair"] == "man with red hair"
     assert ("rocket", "the same, but a woman") not in edits
+
+
+def test_changes_are_put_in_other_words_on_demand(emoji):
+    """The words of a change hang on nothing but the emoji and the change."""
+    varied = load_emoji(phrasings=3)
+    assert varied.fingerprint == emoji.fingerprint
+    openings = Counter()
+    for query, plain in zip(varied.composed_queries, emoji.composed_queries, strict=True):
+        opening, change = re.fullmatch(
+            "(the same, but|like this one, only|as here, but) (.+)", query.text
+        ).groups()
+        openings[opening] += 1
+        assert plain == replace(query, text=f"the same, but {change}")
+    assert len(openings) == 3
+    assert min(openings.values()) > 500
+    assert load_emoji(phrasings=3, seed=1).composed_queries[0].text == varied.composed_queries[0].text
+    with pytest.raises(ConfigError, match="phrasings=4; use 1 to 3"):
+        load_emoji(phrasings=4)
 
 
 def test_splits_follow_the_seed_and_the_fractions(emoji):

@@ -194,9 +194,20 @@ def test_edits_are_counted_and_keep_the_split(shapes):
         assert query.target_id == query.target
         assert query.split == split_of[query.reference_id]
     per_item = Counter(query.reference_id for query in shapes.composed_queries)
-    assert set(per_item.values()) == {5}
-    assert len({query.query_id for query in shapes.composed_queries}) == 5 * 400
+    assert max(per_item.values()) == 5
+    assert 0.96 * 5 * 400 < len({query.query_id for query in shapes.composed_queries}) <= 5 * 400
     assert load_shapes(size=10, composed_per_item=0).composed_queries == ()
+
+
+def test_no_scene_of_a_query_is_in_two_splits():
+    """Single shapes are few: their edits meet in scenes that another split has."""
+    for size in (400, 1200):
+        dataset = load_shapes(size=size, composed_per_item=5)
+        splits = {item.item_id: {item.split} for item in dataset.items}
+        for query in dataset.composed_queries:
+            splits.setdefault(query.target_id, set()).add(query.split)
+        assert {scene for scene, found in splits.items() if len(found) > 1} == set()
+        assert len(dataset.composed_queries) < 5 * size
 
 
 def test_scenes_are_distinct_and_labelled_by_their_number(shapes):
@@ -221,7 +232,10 @@ def test_a_scene_that_came_before_is_drawn_anew():
 def test_a_larger_set_begins_with_the_smaller_one(shapes):
     more = load_shapes(size=700, composed_per_item=5)
     assert more.items[:400] == shapes.items
-    assert more.composed_queries[: 5 * 400] == shapes.composed_queries
+    # some edits are left out of one of them: others' scenes decide which
+    first = {item.item_id for item in shapes.items}
+    both = set(shapes.composed_queries) & set(more.composed_queries)
+    assert len(both) > 0.98 * sum(query.reference_id in first for query in more.composed_queries)
     assert load_shapes(size=50, seed=1).items != shapes.items[:50]
 
 

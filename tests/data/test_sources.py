@@ -6,8 +6,19 @@ import torch
 from PIL import Image
 
 from xmr.core.errors import DataError
+from xmr.core.types import Modality
 from xmr.data.images import FolderImages
-from xmr.data.sources import CachedFeatures, EmbedDataset, Images, PairDataset, Texts, batch_loader
+from xmr.data.sources import (
+    CachedFeatures,
+    Composed,
+    EmbedDataset,
+    Images,
+    PairDataset,
+    Rows,
+    Switchable,
+    Texts,
+    batch_loader,
+)
 
 
 def pixels(images):
@@ -58,7 +69,7 @@ def test_a_batch_equals_its_items_one_by_one(source):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_gives_each_batch_whole_and_in_order(source, workers):
     batches = [np.array([4, 1]), np.array([7]), np.array([0, 2, 8])]
-    loaded = list(batch_loader(EmbedDataset(source), batches, workers=workers))
+    loaded = list(batch_loader(EmbedDataset(source, Modality.IMAGE), batches, workers=workers))
     assert [batch.position.tolist() for batch in loaded] == [[4, 1], [7], [0, 2, 8]]
     for batch, positions in zip(loaded, batches, strict=True):
         assert equal(batch.inputs, source.fetch(positions))
@@ -74,7 +85,7 @@ def test_pairs_carry_the_item_of_their_image():
 
 
 def test_loading_leaves_the_global_random_state_alone(source):
-    loader = batch_loader(EmbedDataset(source), [np.array([0])], workers=0)
+    loader = batch_loader(EmbedDataset(source, Modality.IMAGE), [np.array([0])], workers=0)
     before = torch.get_rng_state()
     list(loader)
     assert torch.equal(torch.get_rng_state(), before)
@@ -83,4 +94,33 @@ def test_loading_leaves_the_global_random_state_alone(source):
 def test_an_unreadable_image_is_named_from_a_worker_too(tmp_path):
     source = Images(FolderImages(tmp_path), np.array(["gone.png"]), pixels)
     with pytest.raises(DataError, match=r"gone\.png does not exist"):
-        list(batch_loader(EmbedDataset(source), [np.array([0])], workers=1))
+        list(batch_loader(EmbedDataset(source, Modality.IMAGE), [np.array([0])], workers=1))
+
+
+def test_rows_of_another_source_come_in_their_own_order():
+    source = CachedFeatures(np.arange(8, dtype=np.float32).reshape(4, 2))
+    rows = Rows(source, np.array([3, 0, 3]))
+    assert len(rows) == 3
+    assert rows.fetch(np.array([2, 1])).tolist() == [[6.0, 7.0], [0.0, 1.0]]
+
+
+def test_a_composed_query_has_the_inputs_of_its_image_and_its_text():
+    images = CachedFeatures(np.arange(4, dtype=np.float32)[:, None])
+    composed = Composed(images, Texts(["a", "bb", "ccc", "dddd"], tokens))
+    fetched = composed.fetch(np.array([2, 0]))
+    assert fetched["image"].tolist() == [[2.0], [0.0]]
+    assert fetched["text"]["ids"][:, 0].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_source_that_switches_does_so_in_running_workers(workers):
+    live = torch.zeros(1).share_memory_()
+    source = Switchable(
+        CachedFeatures(np.zeros((3, 1), np.float32)), CachedFeatures(np.ones((3, 1), np.float32)), live
+    )
+    loader = batch_loader(
+        EmbedDataset(source, Modality.IMAGE), [np.array([0]), np.array([2])], workers=workers
+    )
+    assert [batch.inputs.item() for batch in loader] == [0, 0]
+    live.fill_(1)
+    assert [batch.inputs.item() for batch in loader] == [1, 1]

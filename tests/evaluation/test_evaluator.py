@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, permutations, product
 from math import comb
@@ -338,3 +339,27 @@ def test_both_directions_and_their_flat_names():
     assert chance["mean_recall"] == pytest.approx(
         np.mean([results[d].chance[f"recall@{k}"] for d in results for k in (1, 3)])
     )
+
+
+@pytest.mark.parametrize("labels", [["cat", np.nan, "dog"], ["cat", None, "dog"], [1.0, np.nan, 2.0]])
+@pytest.mark.parametrize("as_array", [list, lambda labels: np.array(labels, dtype=object)])
+def test_a_missing_label_is_refused_with_its_row(labels, as_array):
+    good = (np.eye(3), ["cat", "dog", "1.0"])
+    for sides in ((good, (np.eye(3), as_array(labels))), ((np.eye(3), as_array(labels)), good)):
+        with pytest.raises(DataError, match=r"(?s)item ids or labels .* are missing: 1 problem.*row 1: "):
+            evaluate(*sides)
+
+
+def test_missing_ids_of_embeddings_are_refused_too():
+    image = Embeddings(torch.eye(3), np.array(["a", "b", "c"]), np.array([1.0, np.nan, 2.0]), Modality.IMAGE)
+    text = Embeddings(torch.eye(3), np.array(["d", "e", "f"]), np.array([1.0, 2.0, 3.0]), Modality.TEXT)
+    with pytest.raises(DataError, match=r"(?s)labels of query embeddings are missing.*row 1: nan"):
+        evaluate_both_directions(image, text)
+    nameless = Embeddings(torch.eye(3), np.array(["d", None, "f"]), text.item_ids, Modality.TEXT)
+    with pytest.raises(DataError, match=r"(?s)ids of gallery embeddings are missing.*row 1: None"):
+        evaluate(text, nameless)
+    assert evaluate_both_directions(replace(image, item_ids=text.item_ids), text)
+
+
+def test_a_class_may_be_called_nan():
+    assert evaluate((np.eye(2), ["nan", "None"]), (np.eye(2), ["nan", "None"])).metrics["recall@1"] == 1.0

@@ -15,7 +15,7 @@ def sides():
     image = torch.randn(150, 16, generator=generator)
     text = image.repeat_interleave(2, 0) + torch.randn(300, 16, generator=generator)
     items = np.array([f"x{n}" for n in range(150)])
-    return (
+    both = (
         Embeddings(normalize(image, dim=1), np.char.add("i", items), items, Modality.IMAGE),
         Embeddings(
             normalize(text, dim=1),
@@ -24,11 +24,12 @@ def sides():
             Modality.TEXT,
         ),
     )
+    return {"image_to_text": both, "text_to_image": both[::-1]}
 
 
 def test_an_exact_index_finds_all_there_is(sides):
-    image, text = sides
-    found = index_quality(Exact(), image, text, k=10)
+    image, text = sides["image_to_text"]
+    found = index_quality(Exact(), sides, k=10)
     assert found["image_to_text/index_overlap@10"] == found["text_to_image/index_overlap@10"] == 1
     top = (text.vectors.double() @ image.vectors.double().T).topk(10).indices.numpy()
     hits = (image.item_ids[top] == text.item_ids[:, None]).any(axis=1).mean()
@@ -36,8 +37,8 @@ def test_an_exact_index_finds_all_there_is(sides):
 
 
 def test_bits_alone_miss_some_and_say_so(sides):
-    image, text = sides
-    found = index_quality(BinaryIndex(rescore=0), image, text, k=10)
+    image, text = sides["image_to_text"]
+    found = index_quality(BinaryIndex(rescore=0), sides, k=10)
     bits = (image.vectors > 0).numpy(), (text.vectors > 0).numpy()
     distance = (bits[1][:, None] != bits[0]).sum(axis=2)
     exact = (text.vectors.double() @ image.vectors.double().T).topk(10).indices.numpy()
@@ -48,5 +49,5 @@ def test_bits_alone_miss_some_and_say_so(sides):
 
 
 def test_a_gallery_smaller_than_k_is_searched_whole(sides):
-    image, text = (one.take(np.arange(6)) for one in sides)
-    assert index_quality(Exact(), image, text, k=50)["text_to_image/index_overlap@50"] == 1
+    few = {name: tuple(one.take(np.arange(6)) for one in pair) for name, pair in sides.items()}
+    assert index_quality(Exact(), few, k=50)["text_to_image/index_overlap@50"] == 1

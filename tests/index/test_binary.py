@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,27 @@ def test_the_median_is_that_of_each_dimension():
     found = index_of(gallery, threshold="median").search(queries, k=9)
     order, _ = slowly(queries.vectors.numpy() > median, gallery.vectors.numpy() > median, 9)
     assert found.gallery_ids.tolist() == gallery.ids[order].tolist()
+
+
+@pytest.mark.parametrize("rescore", [0, 3])
+def test_queries_are_searched_in_blocks_with_the_same_results(monkeypatch, rescore):
+    index, queries = index_of(embeddings(500, dim=40), rescore=rescore), embeddings(21, dim=40, seed=1)
+    whole = index.search(queries, k=6)
+    monkeypatch.setattr("xmr.index.binary.KEYS_AT_ONCE", 4 * (2 * 6 * max(1, rescore) + 64))
+    assert_same(index.search(queries, k=6), whole)
+    assert len(index.search(queries.take(np.arange(0)), k=6).scores) == 0
+
+
+def test_memory_does_not_grow_with_each_query_by_more_than_its_results(monkeypatch):
+    monkeypatch.setattr("xmr.index.binary.KEYS_AT_ONCE", 2**15)
+    index, queries = index_of(embeddings(70, dim=8)), embeddings(20_000, dim=8, seed=1)
+    index.search(queries.take(np.arange(9)), k=1)
+    tracemalloc.start()
+    try:
+        index.search(queries, k=1)
+        assert tracemalloc.get_traced_memory()[1] / 20_000 < 250, "bytes a query"
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("rescore", [1, 3, 1000])

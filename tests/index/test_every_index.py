@@ -60,6 +60,29 @@ def test_it_finds_what_it_says_it_finds(made, gallery, queries):
     assert index.exact == (name in {"exact", "faiss_flat"})
 
 
+def test_it_says_in_words_what_a_score_is(made, gallery):
+    name, index = made
+    assert index.measures == "cosine similarity to the query"
+    assert new(name).measures == "inner product with the query", "nothing is known of the vectors yet"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("exact", ["index.metric=l2"], "minus the squared distance"),
+        ("faiss_flat", ["index.metric=l2"], "minus the squared distance"),
+        ("binary", ["index.rescore=0"], "Hamming distance"),
+        ("exact", [], "inner product"),
+    ],
+)
+def test_scores_that_are_no_cosines_are_not_called_so(gallery, name, settings, said):
+    register_resolvers()
+    index = instantiate(compose_config(CONF, "train", [f"index={name}", *settings]).index)
+    index.add(embeddings_of(gallery.vectors * 2))
+    assert said in index.measures
+    assert "cosine" not in index.measures
+
+
 def test_what_was_saved_finds_the_same(made, gallery, queries, tmp_path):
     name, index = made
     index.save(tmp_path)

@@ -238,3 +238,40 @@ def test_a_killed_build_leaves_the_old_index_or_the_new_one(store):
     check()
     assert read_index_record(store, "toy").build != first
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1, "what was killed is cleared away"
+
+
+def builds(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def test_a_writer_of_the_store_clears_away_what_killed_builds_left(store):
+    folder = build(store)
+    whole = builds(folder)
+    (folder / "0123456789abcdef").mkdir()
+    never = store.folder / "indexes/never/fedcba9876543210"
+    never.mkdir(parents=True)
+    (never / "half.bin").write_bytes(b"half")
+    (store.folder / "indexes/empty").mkdir()
+    (folder / "notes").mkdir()
+    with store.writing():
+        pass
+    assert builds(folder) == sorted([*whole, "notes"]), "what is not a build is nobody's leftover"
+    assert builds(store.folder / "indexes") == ["toy"]
+    open_index(store, Toy(), "toy")
+
+
+def test_what_another_process_is_building_is_no_leftover(store):
+    being_built = store.folder / "indexes/new/0123456789abcdef"
+    being_built.mkdir(parents=True)
+    with FileLock(store.folder / "indexes/.new.lock"), store.writing():
+        pass
+    assert being_built.is_dir()
+
+
+def test_an_index_with_a_damaged_record_is_left_as_it_is(store):
+    folder = build(store)
+    whole = builds(folder)
+    (folder / "index.json").write_text("{")
+    with store.writing():
+        pass
+    assert builds(folder) == whole

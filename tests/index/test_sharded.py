@@ -35,7 +35,18 @@ try:
     message = ""
 except XmrError as error:
     message = str(error)
-torch.save((found, message), f"{folder}/{rank}.pt")
+class Odd(Exception):
+    def __init__(self, what, where):
+        super().__init__(f"{what} in {where}")
+class Failing(Exact):
+    def search(self, queries, *, k):
+        raise Odd("out of memory", "row 7")
+try:
+    search_shards(Failing(device="cpu") if rank == 0 else index, queries, k=8, share=len(share))
+    other = ""
+except RuntimeError as error:
+    other = str(error)
+torch.save((found, message, other), f"{folder}/{rank}.pt")
 dist.destroy_process_group()
 """
 # of 40 entries: a share smaller than k, and one with nothing
@@ -69,10 +80,11 @@ def test_processes_find_what_one_finds_in_the_whole_gallery(world, tmp_path):
             process.kill()
             process.wait()
     for rank in range(world):
-        found, message = torch.load(tmp_path / f"{rank}.pt", weights_only=False)
+        found, message, other = torch.load(tmp_path / f"{rank}.pt", weights_only=False)
         assert_same(found, whole(8))
         assert f"process {world - 1} of {world}" in message
         assert "'q2' (row 2)" in message
+        assert other == f"process 0 of {world}: Odd: out of memory in row 7"
 
 
 def test_one_process_searches_its_whole_gallery():

@@ -284,6 +284,32 @@ def test_a_second_writer_is_refused_and_readers_are_not(filled, folder):
     add(filled, embeddings(3, "n"))
 
 
+def test_a_writer_keeps_others_out_from_beginning_to_end(filled, folder):
+    other = EmbeddingStore.open(folder)
+    with filled.writing():
+        with pytest.raises(DataError, match="another process is writing"), other.writing():
+            pass
+        add(filled, embeddings(3, "n"))
+        with pytest.raises(DataError, match="another process is writing"):
+            add(other, embeddings(3, "m"))
+        filled.rebuild()
+    add(other, embeddings(3, "m"))
+    assert len(other) == 56
+
+
+def test_a_writer_that_fails_lets_others_write(filled, folder):
+    with pytest.raises(ValueError, match="mine"), filled.writing():
+        raise ValueError("mine")
+    with EmbeddingStore.open(folder).writing():
+        pass
+
+
+def test_a_writer_begins_with_the_newest_content(filled, folder):
+    add(EmbeddingStore.open(folder), embeddings(3, "n"))
+    with filled.writing():
+        assert "n0" in filled.ids(Modality.IMAGE)
+
+
 def test_a_writer_adds_to_what_another_wrote_meanwhile(filled, folder):
     other = EmbeddingStore.open(folder)
     add(other, embeddings(3, "n"))

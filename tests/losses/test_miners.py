@@ -3,7 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xmr.losses.miners import HardestNegative, RandomNegative, SemiHardNegative
+from xmr.core.errors import ConfigError
+from xmr.losses.miners import HardestNegative, HardestOfPool, RandomNegative, SemiHardNegative
 
 MINERS = [HardestNegative(), SemiHardNegative(), RandomNegative()]
 
@@ -77,3 +78,23 @@ def test_random_follows_the_global_seed():
     torch.manual_seed(3)
     assert torch.equal(RandomNegative()(similarity, positive), first)
     assert not torch.equal(first, second)
+
+
+def test_hardest_of_a_pool_is_between_random_and_hardest():
+    torch.manual_seed(0)
+    similarity, positive = torch.rand(30, 40), torch.eye(30, 40, dtype=torch.bool)
+    positive[3] = True
+    positive[3, [5, 9]] = False  # fewer negatives than the pool takes
+    rows = torch.arange(30)
+    hardest = HardestNegative()(similarity, positive)
+    assert torch.equal(HardestOfPool(pool=100)(similarity, positive), hardest)
+    for pool in (1, 4, 39):
+        assert not positive[rows, HardestOfPool(pool=pool)(similarity, positive)].any()
+    # the hardest of 10 out of 39 is the hardest of all with chance 10/39
+    found = sum((HardestOfPool(pool=10)(similarity, positive) == hardest)[4:].sum() for _ in range(400))
+    assert found / (400 * 26) == pytest.approx(10 / 39, rel=0.1)
+
+
+def test_a_pool_has_at_least_one():
+    with pytest.raises(ConfigError, match="pool=0"):
+        HardestOfPool(pool=0)

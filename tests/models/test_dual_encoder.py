@@ -4,10 +4,11 @@ from torch import nn
 
 from xmr.core.errors import ConfigError
 from xmr.core.types import Modality
-from xmr.models.dual_encoder import PARTS, DualEncoder
+from xmr.models.dual_encoder import DualEncoder
 from xmr.models.heads import LinearHead, MLPHead
 
 MODALITIES = list(Modality)[:2]
+PARTS = DualEncoder.PARTS
 
 
 class Encoder(nn.Module):

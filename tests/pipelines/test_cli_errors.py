@@ -64,7 +64,7 @@ def test_misspelt_settings_name_the_nearest(train: Callable[..., Outcome], argum
     [
         ("optimizer.lr=-1", "lr=-1"),
         ("batch_size=0", "batch_size=0"),
-        ("trainer.max_epochs=0", "max_epochs=0"),
+        ("trainer.max_epochs=-1", "max_epochs=-1"),
         ("trainer.precision=13", "precision"),
         ("loss.temperature=-1", "temperature=-1"),
         ("features=cachd", "did you mean 'cached'"),

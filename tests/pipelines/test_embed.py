@@ -3,19 +3,22 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import xmr
 from tests.pipelines.running import Outcome, run_script, script_here
 from tests.pipelines.tiny_run import train_tiny_run
+from xmr.core.errors import ConfigError
 from xmr.core.types import Modality
-from xmr.data.dataset import Item, RetrievalDataset
+from xmr.data.dataset import ComposedQuery, Item, RetrievalDataset
 from xmr.data.images import FolderImages
 from xmr.index.store import EmbeddingStore
-from xmr.pipelines.embed import part_of
+from xmr.pipelines.embed import _modalities, part_of
 
 IMAGE, TEXT = Modality.IMAGE, Modality.TEXT
 
@@ -128,6 +131,17 @@ def test_an_interrupted_command_goes_on_where_it_stopped(
     assert same(store, whole)
 
 
+def test_a_second_command_is_refused_before_it_embeds(
+    embed: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    embed(store, "split=val")
+    first = EmbeddingStore.open(store)
+    monkeypatch.setattr("xmr.pipelines.embed._batches", lambda *_: pytest.fail("it embeds"))
+    with first.writing():
+        assert "another process is writing" in embed(store, code=1).stderr
+
+
 def test_other_data_gets_a_store_of_its_own(
     embed: Callable[..., Outcome], tmp_path: Path, whole: Path
 ) -> None:
@@ -201,6 +215,24 @@ def test_checkpoint_and_store_must_be_named(workplace: Path) -> None:
         outcome = script_here("scripts/embed.py", *words, cwd=workplace)
         assert outcome.code == 1
         assert "checkpoint=PATH store=DIR" in outcome.stderr
+
+
+def test_a_model_of_images_alone_embeds_no_texts() -> None:
+    def modalities(chosen: str) -> list[Modality]:
+        model = SimpleNamespace(modalities=lambda: (IMAGE,))
+        components = SimpleNamespace(module=SimpleNamespace(model=model))
+        return _modalities(OmegaConf.create({"modality": chosen}), components)
+
+    assert modalities("all") == modalities("image") == [IMAGE]
+    with pytest.raises(ConfigError, match="modality=text, but the model embeds image alone"):
+        modalities("text")
+
+
+def test_images_without_captions_have_rows() -> None:
+    items = tuple(Item(f"i{n}", f"{n}.png", (), "val") for n in range(2))
+    query = ComposedQuery("q", "i0", "0.png", "redder", "i1", "1.png", "val")
+    dataset = RetrievalDataset("edits", items, FolderImages("."), (query,))
+    assert part_of(dataset, dataset.split("val"), IMAGE).metadata["caption"].tolist() == ["", ""]
 
 
 def test_texts_of_classes_have_an_id_in_each_split() -> None:

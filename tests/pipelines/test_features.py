@@ -14,7 +14,7 @@ from xmr.data.sources import CachedFeatures
 from xmr.encoders.text.gru import MeanWordVectors
 from xmr.models.dual_encoder import DualEncoder
 from xmr.models.heads import LinearHead
-from xmr.pipelines.features import FeatureExtraction, sources_of
+from xmr.pipelines.features import FeatureExtraction, SourceMaker
 
 ALL = frozenset({Modality.IMAGE, Modality.TEXT})
 
@@ -56,7 +56,11 @@ def dual(words: MeanWordVectors, seed: int = 0) -> DualEncoder:
 
 def sources(dataset: RetrievalDataset, model: DualEncoder, folder: Path, cached: frozenset = ALL) -> dict:
     extraction = FeatureExtraction(FeatureCache(folder), torch.device("cpu"))
-    return sources_of(dataset, dataset.split("train"), model, cached=cached, extraction=extraction)
+    make, split = SourceMaker(dataset, model, extraction, cached), dataset.split("train")
+    return {
+        Modality.IMAGE: make.images(split.image_keys.tolist(), what="train"),
+        Modality.TEXT: make.texts(split.texts, what="train"),
+    }
 
 
 def test_cached_features_are_those_of_the_encoder(words: MeanWordVectors, tmp_path: Path) -> None:

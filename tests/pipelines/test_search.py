@@ -109,6 +109,16 @@ def test_a_stored_picture_finds_itself(search: Callable[..., Outcome], workplace
     assert "deep/found.png" in outcome.stdout
 
 
+def test_a_picture_of_many_results_is_not_wider_than_one_of_ten(
+    search: Callable[..., Outcome], workplace: Path
+) -> None:
+    for k in ("10", "20"):
+        assert "cosine similarity" in search("--text", "red", "-k", k, "--panel", f"{k}.png").stdout
+    with Image.open(workplace / "10.png") as ten, Image.open(workplace / "20.png") as twenty:
+        assert ten.width == twenty.width
+        assert ten.height < twenty.height
+
+
 def test_texts_are_found_too(
     search: Callable[..., Outcome], store: EmbeddingStore, loaded: "xmr.pipelines.load.LoadedRun"
 ) -> None:
@@ -181,6 +191,8 @@ def test_bits_are_searched_as_bits(
     distance = np.unpackbits(bits.bits(TEXT) ^ query, axis=1).sum(axis=1)
     order = np.argsort(distance, kind="stable")[:5]
     assert results(plain) == [(bits.ids(TEXT)[n], round(1 - 2 * distance[n] / 16, 3)) for n in order]
+    assert "Hamming distance" in plain.stdout
+    assert "cosine" not in plain.stdout
     build = ("scripts/build_index.py", "store=bits", "index=binary", "index.rescore=0", "modality=text")
     assert script_here(*build, cwd=workplace).code == 0
     by_index = search("--text", "red", "--index", "binary-text", "-k", "5", where="bits")

@@ -20,8 +20,8 @@ def query(*relevant, view=None, result_view=None, first_rank=1.0):
     return RankedQuery("q", view, first_rank, tuple(results))
 
 
-def draw(*queries):
-    return draw_panel(queries, gallery_size=280, title="text_to_image\nflickr8k-1k, test")
+def draw(*queries, **settings):
+    return draw_panel(queries, gallery_size=280, title="text_to_image\nflickr8k-1k, test", **settings)
 
 
 def pixels(panel, colour):
@@ -85,6 +85,41 @@ def test_the_panel_has_a_row_a_query_and_a_column_a_result():
     assert wide.width - small.width == 5 * (PICTURE + GAP)
     assert tall.width == small.width
     assert wide.height == small.height < tall.height
+
+
+def test_more_than_ten_results_go_on_in_further_lines():
+    ten, eleven, thirty = (draw(query(*[0] * n)) for n in (10, 11, 30))
+    assert ten.width == eleven.width == thirty.width
+    line = eleven.height - ten.height
+    assert line > PICTURE
+    assert thirty.height == ten.height + 2 * line
+    hit = pixels(draw(query(*[0] * 11, 1)), ImageColor.getrgb(CORRECT))
+    second_line = hit[hit[:, 0] > ten.height - line]
+    first_column, second_column = (
+        pixels(draw(query(*hits)), ImageColor.getrgb(CORRECT))[:, 1].max() for hits in ((1,), (0, 1))
+    )
+    assert first_column < second_line[:, 1].max() == second_column, "the 12th is below the 2nd"
+
+
+def test_a_query_with_few_results_takes_one_line_beside_one_with_many():
+    both, many, few = draw(query(*[0] * 25), query(0)), draw(query(*[0] * 25)), draw(query(0))
+    two_short = draw(query(0), query(0))
+    assert both.height - many.height == two_short.height - few.height
+
+
+def test_the_legend_says_what_the_scores_are():
+    cosine, hamming, long = (
+        draw(query(0), measures=words) for words in ("cosine similarity", "Hamming", "so many words " * 12)
+    )
+    assert (np.asarray(cosine)[:-120] == np.asarray(hamming)[:-120]).all()
+    assert (np.asarray(cosine) != np.asarray(hamming)).any()
+    assert (np.asarray(long)[:, -40:] == 255).all()
+    assert long.width > cosine.width
+
+
+def test_the_legend_explains_the_sign_for_unreadable_characters():
+    readable, unreadable = draw(query(0)), draw(query(0, result_view=View(text="\ue000")))
+    assert unreadable.height > readable.height
 
 
 @pytest.mark.parametrize(

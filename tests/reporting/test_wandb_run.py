@@ -50,6 +50,9 @@ def offline_run(tmp_path_factory):
         for step, value in enumerate((2.0, 5.0, 3.0)):
             run.log({RECALL: value, RANK: value, LOSS: value, "val/b/mAP": value, wandb_run.STEP: step})
         wandb_run.log_panels(run, {"val/panels/text_to_image": panel}, 2)
+        page = folder / "page.html"
+        page.write_text("<p>a page</p>", encoding="utf-8")
+        wandb_run.log_html(run, "val/projections", page, 2)
         for direction, gallery_view in (("text_to_image", picture), ("image_to_text", text)):
             wandb_run.log_rankings_table(run, f"val/rankings/{direction}", queries(gallery_view), 2)
         wandb_run.write_summary(run, {RECALL: 3.0, "test/a/mean_recall": 0.5})
@@ -92,6 +95,12 @@ def test_panels_are_kept_as_they_are_at_their_step(offline_run):
     assert (panel["width"], panel["height"]) == (20, 10)
     assert (folder / "files" / panel["path"]).is_file()
     assert record["summary"][wandb_run.STEP] == 2
+
+
+def test_pages_are_kept_as_they_are(offline_run):
+    record, folder, _ = offline_run
+    kept = folder / "files" / record["summary"]["val/projections"]["path"]
+    assert kept.read_text() == "<p>a page</p>"
 
 
 def test_tables_hold_ranks_and_marked_results(offline_run):

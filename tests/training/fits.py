@@ -19,7 +19,8 @@ from xmr.data.datamodule import RetrievalDataModule
 from xmr.data.dataset import Item, RetrievalDataset, Split
 from xmr.data.images import FolderImages
 from xmr.data.samplers import OneTextPerImage
-from xmr.data.sources import CachedFeatures
+from xmr.data.sources import CachedFeatures, PairDataset
+from xmr.evaluation.plans import image_text_plan
 from xmr.evaluation.protocol import Protocol
 from xmr.losses.info_nce import InfoNCE
 from xmr.models.dual_encoder import DualEncoder
@@ -32,6 +33,7 @@ from xmr.training.module import RetrievalModule
 from xmr.training.optimizers import adamw
 from xmr.training.progress import RunProgress
 from xmr.training.schedulers import WarmupCosine
+from xmr.training.stages import Stage, Stages
 
 MONITOR = "val/mean_recall"
 LATENT, TEXTS = 6, 2
@@ -76,6 +78,12 @@ def toy_sources(split: Split) -> Sources:
     }
 
 
+def toy_pairs(split: Split, sources: Sources | None = None) -> PairDataset:
+    """The pairs of a split."""
+    sources = sources or toy_sources(split)
+    return PairDataset(sources[Modality.IMAGE], sources[Modality.TEXT], split.image_item_index)
+
+
 def toy_model(*, freeze: tuple[str, ...] = ()) -> DualEncoder:
     """Toy encoders with an MLP head for images and a linear one for texts."""
     return DualEncoder(
@@ -103,8 +111,8 @@ def toy_data(train: Sources | None = None, **settings: Any) -> tuple[RetrievalDa
     """48 training items in batches of 8, and the split of 24 to evaluate on."""
     train_split, val_split = toy_splits()
     module = RetrievalDataModule(
-        train=(train_split, train or toy_sources(train_split)),
-        evaluation=toy_sources(val_split),
+        train=(train_split, toy_pairs(train_split, train)),
+        evaluation=list(toy_sources(val_split).items()),
         sampler=OneTextPerImage(),
         batch_size=8,
         seed=3,
@@ -157,6 +165,7 @@ class Fit:
     workers: int = 0
     freeze: tuple[str, ...] = ()
     monitor: str = MONITOR
+    stages: tuple[Stage, ...] = ()
     trainer: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -164,8 +173,10 @@ class Fit:
         torch.set_num_threads(1)
         pl.seed_everything(int(os.environ.get("LOCAL_RANK", "0")), verbose=False)  # each process its own
         data, val_split = toy_data(workers=self.workers)
+        stages = Stages(self.stages, monitor=MONITOR) if self.stages else None
         module = toy_module(
             freeze=self.freeze,
+            stages=stages,
             cached=frozenset(Modality(part.removesuffix("_encoder")) for part in self.freeze),
         )
         last = self.folder / "last.ckpt" if self.resume else None
@@ -175,14 +186,16 @@ class Fit:
         if last is None:
             logger.log_metrics({"val/toy/mean_recall": 0.1, "epoch": 0}, step=0)
         callbacks = [
-            RetrievalEvaluation(val_split, prefix="val/toy", protocol=Protocol(ks=(1, 5, 24))),
+            RetrievalEvaluation(image_text_plan(val_split, Protocol(ks=(1, 5, 24))), prefix="val/toy"),
+            *([stages] if stages else []),
             RunProgress(monitor=self.monitor),
             RandomState(),
             SaveOnInterrupt(self.folder),
             BestAndLast(self.folder, monitor=self.monitor),
             SignalAt(self.signals),
         ]
-        trainer = toy_trainer(self.folder, callbacks, **self.trainer)
+        epochs = {"max_epochs": stages.epochs} if stages else {}
+        trainer = toy_trainer(self.folder, callbacks, **self.trainer, **epochs)
         trainer.loggers = [logger]
         try:
             trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)

@@ -13,6 +13,8 @@ from tests.training.fits import DIMS, MONITOR, toy_data, toy_module, toy_sources
 from xmr.core.errors import ConfigError, DataError, XmrError
 from xmr.core.types import Modality
 from xmr.data.sources import CachedFeatures
+from xmr.evaluation.evaluator import STANDARD
+from xmr.evaluation.plans import image_text_plan
 from xmr.losses.miners import HardestNegative
 from xmr.losses.siglip import SigLIP
 from xmr.losses.triplet import TripletLoss
@@ -25,11 +27,16 @@ ENCODERS = ("image_encoder", "text_encoder")
 CACHED = frozenset(DIMS)
 
 
+def sides(evaluation):
+    """The embeddings of images and of texts."""
+    return evaluation.sides["image_to_text"]
+
+
 def fit(folder, module, *, data=None, callbacks=(), **settings):
     """Train `module` and return its last evaluation."""
     torch.manual_seed(0)
     data, split = data or toy_data()
-    evaluation = RetrievalEvaluation(split, prefix="val/toy")
+    evaluation = RetrievalEvaluation(image_text_plan(split, STANDARD), prefix="val/toy")
     trainer = toy_trainer(folder, [evaluation, *callbacks], **settings)
     trainer.fit(module, datamodule=data)
     return evaluation.latest
@@ -44,8 +51,8 @@ def test_learns_well_above_chance(tmp_path, loss):
         assert result.metrics["recall@5"] > 0.7
         assert result.chance["recall@5"] < 0.3
     assert (latest.epoch, latest.step) == (14, 90)
-    assert latest.image.ids.tolist() == [f"val{i}" for i in range(24)]
-    torch.testing.assert_close(latest.text.vectors.norm(dim=1), torch.ones(48))
+    assert sides(latest)[0].ids.tolist() == [f"val{i}" for i in range(24)]
+    torch.testing.assert_close(sides(latest)[1].vectors.norm(dim=1), torch.ones(48))
 
 
 def test_frozen_encoders_stay_as_they_are_and_out_of_the_checkpoint(tmp_path):
@@ -155,7 +162,7 @@ def test_mixed_precision_trains_with_a_loss_in_full_precision(tmp_path):
     loss = Watched()
     latest = fit(tmp_path, toy_module(loss=loss), precision="bf16-mixed")
     assert loss.dtypes == {torch.float32}
-    torch.testing.assert_close(latest.image.vectors.norm(dim=1), torch.ones(24))
+    torch.testing.assert_close(sides(latest)[0].vectors.norm(dim=1), torch.ones(24))
 
 
 def test_a_split_smaller_than_a_batch_trains(tmp_path):
@@ -196,5 +203,5 @@ def test_evaluation_is_of_the_split_it_was_given(tmp_path):
     data, split = toy_data(eval_batch_size=7)
     named = replace(split, image_ids=np.array([f"picture {i}" for i in range(24)]))
     latest = fit(tmp_path, toy_module(), data=(data, named), max_epochs=1)
-    assert latest.image.ids.tolist() == [f"picture {i}" for i in range(24)]
-    assert latest.image.item_ids.tolist() == split.image_item_ids.tolist()
+    assert sides(latest)[0].ids.tolist() == [f"picture {i}" for i in range(24)]
+    assert sides(latest)[0].item_ids.tolist() == split.image_item_ids.tolist()

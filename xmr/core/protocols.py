@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from xmr.core.types import Embeddings, Modality, Rankings
 
-Inputs = Tensor | Mapping[str, Tensor]
-"""What an encoder takes: pixels (B, 3, H, W), or token tensors by name, each (B, ...)."""
+Inputs = Tensor | Mapping[str, "Inputs"]
+"""What an encoder takes: pixels (B, 3, H, W), or token tensors by name, each (B, ...); of a composed query
+the inputs of both encoders by modality."""
 
 
 @runtime_checkable
@@ -34,8 +35,12 @@ class Encoder(Protocol):
 class Loss(Protocol):
     """A `torch.nn.Module` that scores a batch of matching embeddings."""
 
+    on: Literal["embeddings", "projections"]
+    """What it takes: the embeddings (unit-norm, or raw for a model that does not normalise), or the heads'
+    outputs before normalisation."""
+
     def __call__(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
-        """Unit-norm image (B, D) and text (B, D), row i matching row i, item_id (B,) -> scalar loss.
+        """Image (B, D) and text (B, D), row i matching row i, item_id (B,) -> scalar loss.
 
         Rows with equal `item_id` also match each other.
         """
@@ -43,12 +48,27 @@ class Loss(Protocol):
     def diagnostics(self) -> dict[str, float]:
         """What is worth plotting beside the loss (a learned temperature), by name."""
 
+    def collapsed_value(self, batch_size: int) -> float | None:
+        """The loss of B distinct items that are all embedded at one point; None where that says nothing."""
+
+
+@runtime_checkable
+class NeedsClasses(Protocol):
+    """A loss with a classifier over the training items (or classes), which it creates once told of them."""
+
+    def set_classes(self, *, classes: int, dim: int) -> None:
+        """Create the parameters; `item_id` is then 0..classes - 1. Called once, before the optimizer."""
+
 
 class Index(Protocol):
     """Finds the gallery entries that are most similar to a query."""
 
     exact: bool
     """Whether `search` returns the true nearest entries, always."""
+
+    @property
+    def measures(self) -> str:
+        """What a score is, in words for people, as `cosine similarity to the query`."""
 
     @property
     def nbytes(self) -> int:

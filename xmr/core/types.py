@@ -60,7 +60,8 @@ class Embeddings:
 class Rankings:
     """The top K gallery entries of each of Q queries, best first.
 
-    `gallery_ids`, `scores` and `relevant` are (Q, K); scores are cosine similarities in [-1, 1].
+    `gallery_ids`, `scores` and `relevant` are (Q, K); higher scores are better: cosine
+    similarities in [-1, 1], or what else the index measures.
     """
 
     query_ids: np.ndarray

@@ -1,6 +1,6 @@
-"""The LightningDataModule: training pairs and the images and texts to evaluate on, as loaders."""
+"""The LightningDataModule: training pairs and what to embed for an evaluation, as loaders."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,24 +10,21 @@ from torch.utils.data import DataLoader
 from xmr.core.distributed import rank_and_world_size
 from xmr.core.errors import check_at_least, check_positive
 from xmr.core.types import Modality
-from xmr.data.dataset import Split
 from xmr.data.samplers import PairBatches, PairSampler
 from xmr.data.sources import EmbedDataset, PairDataset, Source, batch_loader
 
-EMBED_ORDER = (Modality.IMAGE, Modality.TEXT)
-"""The modality of each evaluation loader, by its index."""
-
-Sources = Mapping[Modality, Source]
-
 
 class RetrievalDataModule(pl.LightningDataModule):
-    """Training pairs of one split and all inputs of another, from their sources."""
+    """Training pairs, and all that an evaluation embeds: one source (a loader) after the other.
+
+    `train` is what the sampler pairs up, with the pairs; None for an evaluation alone.
+    """
 
     def __init__(
         self,
         *,
-        train: tuple[Split, Sources] | None,
-        evaluation: Sources,
+        train: tuple[Any, PairDataset] | None,
+        evaluation: Sequence[tuple[Modality, Source]],
         sampler: PairSampler,
         batch_size: int,
         eval_batch_size: int = 256,
@@ -51,24 +48,22 @@ class RetrievalDataModule(pl.LightningDataModule):
         """Pairs of the training split, from where a resumed run stood."""
         if self.train is None:
             raise RuntimeError("this data module was built for evaluation alone")
-        split, sources = self.train
+        split, pairs = self.train
         rank, world_size = rank_and_world_size()
         self.batches = PairBatches(
             split, self.sampler, self.batch_size, self.seed, rank=rank, world_size=world_size
         )
         self.batches.set_position(*self._position)
-        pairs = PairDataset(sources[Modality.IMAGE], sources[Modality.TEXT], split.image_item_index)
         return batch_loader(pairs, self.batches, workers=self.workers)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """A loader for each modality of `EMBED_ORDER`; in a distributed run, of this process's share."""
+        """A loader for each source; in a distributed run, of this process's share."""
         rank, world_size = rank_and_world_size()
         loaders = []
-        for modality in EMBED_ORDER:
-            source = self.evaluation[modality]
+        for modality, source in self.evaluation:
             share = np.arange(rank, len(source), world_size)
             chunks = np.split(share, range(self.eval_batch_size, len(share), self.eval_batch_size))
-            loaders.append(batch_loader(EmbedDataset(source), chunks, workers=self.workers))
+            loaders.append(batch_loader(EmbedDataset(source, modality), chunks, workers=self.workers))
         return loaders
 
     def state_dict(self) -> dict[str, Any]:

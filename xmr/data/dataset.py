@@ -1,6 +1,6 @@
 """What a data set is to xmr: items in splits, an image reader, and composed queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
@@ -33,7 +33,9 @@ class Item:
 class ComposedQuery:
     """Image + text -> image: `text` says how the target differs from the reference.
 
-    Reference and target are keys of the data set's image reader, with an id each.
+    Reference and target are keys of the data set's image reader, with an id each: an item's, or their own.
+    `candidates` are the item ids of the few images that the query also ranks alone, the target among them
+    (CIRR's subset; () for none). `group` is what a mean is taken over (FashionIQ's category; "" for none).
     """
 
     query_id: str
@@ -43,6 +45,8 @@ class ComposedQuery:
     target_id: str
     target: str
     split: str
+    candidates: tuple[str, ...] = ()
+    group: str = ""
 
 
 class ImageReader(Protocol):
@@ -85,6 +89,11 @@ class Split:
 
     @cached_property
     def _text_range(self) -> tuple[np.ndarray, np.ndarray]:
+        if not self.texts:
+            raise DataError(
+                f"split '{self.name}' has images without captions, whose queries are image + text; "
+                "train on its composed queries"
+            )
         by_item = self.text_item_ids[self.flat_texts]
         return (
             np.searchsorted(by_item, self.image_item_ids, side="left"),
@@ -103,6 +112,7 @@ class RetrievalDataset:
 
     `relevance` says what makes an image and a text match: the same item ("item": each image has its own
     texts) or the same class ("label": each distinct text describes a class, whose images all match it).
+    Every item has a text, but for data sets of composed queries alone, where no item has any.
     """
 
     name: str
@@ -112,20 +122,7 @@ class RetrievalDataset:
     relevance: Relevance = "item"
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
-        problems = []
-        for item in self.items:
-            if item.item_id in seen:
-                problems.append(f"item id '{item.item_id}' appears more than once")
-            if not item.texts or not all(text.strip() for text in item.texts):
-                problems.append(
-                    f"image '{item.image}' (item '{item.item_id}') has no caption, or an empty one"
-                )
-            if item.split not in SPLITS:
-                problems.append(f"item '{item.item_id}': split '{item.split}' is none of {', '.join(SPLITS)}")
-            if self.relevance == "label" and not item.label:
-                problems.append(f"item '{item.item_id}' has no label, which relevance=label needs")
-            seen.add(item.item_id)
+        problems = [*_item_problems(self), *_composed_problems(self)]
         if problems:
             raise DataError(
                 problems_message(f"data set '{self.name}'", problems, "Mend or remove these rows.")
@@ -148,6 +145,52 @@ class RetrievalDataset:
         """Names the ids, texts, labels and splits (not the pixels): equal on every machine."""
         rows = [[i.item_id, i.image, i.texts, i.split, i.label] for i in self.items]
         return fingerprint(self.relevance, rows)
+
+
+def _item_problems(dataset: RetrievalDataset) -> Iterator[str]:
+    seen: set[str] = set()
+    composed_alone = dataset.composed_queries and not any(item.texts for item in dataset.items)
+    for item in dataset.items:
+        if item.item_id in seen:
+            yield f"item id '{item.item_id}' appears more than once"
+        if not composed_alone and (not item.texts or not all(text.strip() for text in item.texts)):
+            yield f"image '{item.image}' (item '{item.item_id}') has no caption, or an empty one"
+        if item.split not in SPLITS:
+            yield f"item '{item.item_id}': split '{item.split}' is none of {', '.join(SPLITS)}"
+        if dataset.relevance == "label" and not item.label:
+            yield f"item '{item.item_id}' has no label, which relevance=label needs"
+        seen.add(item.item_id)
+
+
+def _composed_problems(dataset: RetrievalDataset) -> Iterator[str]:
+    items = {item.item_id: item for item in dataset.items}
+    # the key and the split of each image, as the items or the first query that names it tell
+    known = {item.item_id: (item.image, item.split) for item in dataset.items}
+    seen: set[str] = set()
+    for query in dataset.composed_queries:
+        name = f"composed query '{query.query_id}'"
+        if query.query_id in seen:
+            yield f"{name} appears more than once"
+        if not query.text.strip():
+            yield f"{name} has no text"
+        if query.split not in SPLITS:
+            yield f"{name}: split '{query.split}' is none of {', '.join(SPLITS)}"
+        if query.target_id == query.reference_id:
+            yield f"{name}: '{query.target_id}' is its reference and its target"
+        if query.candidates and query.target_id not in query.candidates:
+            yield f"{name}: target '{query.target_id}' is not among its {len(query.candidates)} candidates"
+        if dataset.relevance == "label" and query.target_id not in items:
+            yield f"{name}: target '{query.target_id}' is no item, so it has no label (relevance=label)"
+        for candidate in query.candidates:
+            if candidate not in items or items[candidate].split != query.split:
+                yield f"{name}: candidate '{candidate}' is no item of split '{query.split}'"
+        for image, key in ((query.reference_id, query.reference), (query.target_id, query.target)):
+            key_known, split_known = known.setdefault(image, (key, query.split))
+            if key != key_known:
+                yield f"{name}: image id '{image}' names '{key}' here, but '{key_known}' elsewhere"
+            elif query.split != split_known:
+                yield f"{name} is in split '{query.split}', but its image '{image}' in '{split_known}'"
+        seen.add(query.query_id)
 
 
 def _split_by_item(name: str, items: list[Item]) -> Split:

@@ -1,5 +1,6 @@
 """Loads the emoji data set that ships inside the package: pictures, English texts, and small edits."""
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from PIL import Image, UnidentifiedImageError
 
-from xmr.core.errors import DataError, MissingFilesError
+from xmr.core.errors import ConfigError, DataError, MissingFilesError
 from xmr.core.files import fingerprint, sha256_file
 from xmr.data.dataset import ComposedQuery, Item, RetrievalDataset
 from xmr.data.splitting import assign_splits, held_out
@@ -18,19 +19,28 @@ from xmr.data.splitting import assign_splits, held_out
 FOLDER = Path(__file__).parent / "assets" / "emoji"
 TABLE = "emoji.jsonl"
 PICTURES = "pictures.zip"
+PHRASINGS = ("the same, but {change}", "like this one, only {change}", "as here, but {change}")
 REMEDY = "run `python scripts/prepare_data.py emoji` to build it anew"
 
 
 def load_emoji(
-    *, seed: int = 0, val_fraction: float = 0.17, test_fraction: float = 0.17, folder: Path | str = FOLDER
+    *,
+    seed: int = 0,
+    val_fraction: float = 0.17,
+    test_fraction: float = 0.17,
+    phrasings: int = 1,
+    folder: Path | str = FOLDER,
 ) -> RetrievalDataset:
     """1,565 emoji (Microsoft's Fluent 3D, 96 x 96) with 2 to 5 texts each, and 1,941 edits of them.
 
     The label is `group/subgroup`. All looks of one concept (skin tones, woman, man, hair) share a split;
-    `seed` draws which concepts are held out. An edit (`the same, but a woman`) is in its concept's split.
-    Raises `ConfigError` for fractions below 0 or that leave nothing to train on, `MissingFilesError` or
-    `DataError` when `folder` lacks the table or the pictures, or the two don't belong together.
+    `seed` draws which concepts are held out. An edit (`the same, but a woman`) is in its concept's split;
+    with `phrasings` 2 or 3 it is put in one of as many ways, which hangs on the emoji and the change alone.
+    Raises `ConfigError` for settings out of their ranges, `MissingFilesError` or `DataError` when `folder`
+    lacks the table or the pictures, or the two don't belong together.
     """
+    if not 1 <= phrasings <= len(PHRASINGS):
+        raise ConfigError(f"phrasings={phrasings}; use 1 to {len(PHRASINGS)}")
     fractions = held_out(val_fraction=val_fraction, test_fraction=test_fraction)
     header, rows = _read_table(Path(folder) / TABLE)
     pictures = ArchiveImages(Path(folder) / PICTURES)
@@ -42,7 +52,7 @@ def load_emoji(
         for row, split in zip(rows, splits, strict=True)
     )
     edits = tuple(
-        _edit(row["id"], text, target_id, split)
+        _edit(row["id"], text, target_id, split=split, phrasings=phrasings)
         for row, split in zip(rows, splits, strict=True)
         for text, target_id in row["edits"]
     )
@@ -99,12 +109,15 @@ def _read_table(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return header, rows
 
 
-def _edit(item_id: str, text: str, target_id: str, split: str) -> ComposedQuery:
+def _edit(item_id: str, text: str, target_id: str, *, split: str, phrasings: int) -> ComposedQuery:
+    change = text.removeprefix("the same, but ")
+    query_id = f"{item_id}+{change.replace(' ', '-')}"
+    drawn = int.from_bytes(hashlib.sha256(query_id.encode()).digest()[:8]) % phrasings
     return ComposedQuery(
-        query_id=f"{item_id}+{text.removeprefix('the same, but ').replace(' ', '-')}",
+        query_id=query_id,
         reference_id=item_id,
         reference=_key(item_id),
-        text=text,
+        text=PHRASINGS[drawn].format(change=change),
         target_id=target_id,
         target=_key(target_id),
         split=split,

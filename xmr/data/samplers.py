@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from xmr.core.errors import check_at_least, check_positive
+from xmr.core.errors import ConfigError, check_at_least, check_positive
 from xmr.data.dataset import Split
 
 
 class PairSampler(Protocol):
     """Pairs up the images and texts of an epoch."""
 
-    def pairs(self, split: Split, rng: np.random.Generator) -> np.ndarray:
-        """(2, P): image and text position of each pair of one epoch, in training order."""
+    def pairs(self, split: Any, rng: np.random.Generator) -> np.ndarray:
+        """(2, P): the position of each side of each pair of one epoch, in training order."""
 
 
 class OneTextPerImage:
@@ -47,10 +47,11 @@ class PairBatches:
 
     Yields (image positions, text positions), each (batch_size,). Short batches are dropped, as in-batch
     negatives make their loss another one; a split smaller than a batch is one batch. In a distributed run
-    each process gets its own share of every batch: `batch_size` counts over all of them.
+    each process gets its own, equal share of every batch: `batch_size` counts over all of them. Raises
+    `ConfigError` when the processes can't share a batch equally.
     """
 
-    split: Split
+    split: Any
     sampler: PairSampler
     batch_size: int
     seed: int
@@ -62,6 +63,12 @@ class PairBatches:
     def __post_init__(self) -> None:
         check_positive(batch_size=self.batch_size)
         check_at_least(0, seed=self.seed)
+        batch = min(self.batch_size, self._n_pairs)
+        if batch % self.world_size:
+            raise ConfigError(
+                f"a batch of {batch} pairs can't be shared equally by {self.world_size} processes; "
+                f"use batch_size={max(1, batch // self.world_size) * self.world_size}"
+            )
 
     def set_epoch(self, epoch: int) -> None:
         """Go to `epoch`, from its first batch unless `set_position` named one of this epoch."""

@@ -29,11 +29,12 @@ def load_shapes(
     test_fraction: float = 0.15,
     composed_per_item: int = 2,
 ) -> RetrievalDataset:
-    """`size` different scenes of 1 to 4 shapes, each with 5 sentences and `composed_per_item` edits.
+    """`size` different scenes of 1 to 4 shapes, each with 5 sentences and up to `composed_per_item` edits.
 
     In the style of NLVR (Suhr et al. 2017) and CSS (Vo et al. 2019). The first three sentences of a scene
     describe it fully. An item's id is the key of its image and says what it shows; its label is the number
-    of objects. The first items are the same for every `size`. Images are `image_size` x `image_size`.
+    of objects. The first items are the same for every `size`. An edit that leads to a scene of another split
+    is left out (1 in 100 for 2,000 scenes). Images are `image_size` x `image_size`.
     Raises `ConfigError` for a value out of its range.
     """
     check_at_least(1, size=size)
@@ -48,7 +49,7 @@ def load_shapes(
         split = _split(index, seed=seed, val_fraction=val_fraction, test_fraction=test_fraction)
         items.append(_item(scene, split))
         edits += _edits(scene, split, composed_per_item)
-    return RetrievalDataset("shapes", tuple(items), ShapeImages(image_size), tuple(edits))
+    return RetrievalDataset("shapes", tuple(items), ShapeImages(image_size), _within_splits(items, edits))
 
 
 class ShapeImages:
@@ -102,3 +103,9 @@ def _edits(scene: Scene, split: str, count: int) -> list[ComposedQuery]:
         query(query_id=f"{key}+{text.replace(' ', '-')}", text=text, target_id=target, target=target)
         for text, target in edits
     ]
+
+
+def _within_splits(items: list[Item], edits: list[ComposedQuery]) -> tuple[ComposedQuery, ...]:
+    """The edits whose target is in no other split: as an item, or as the target of an earlier edit."""
+    split_of = {item.item_id: item.split for item in items}
+    return tuple(edit for edit in edits if split_of.setdefault(edit.target_id, edit.split) == edit.split)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from xmr.core.protocols import Inputs
+from xmr.core.types import Modality
 from xmr.data.dataset import ImageReader
 
 
@@ -69,8 +70,61 @@ class Texts:
         return self.prepare([self.texts[position] for position in positions])
 
 
+class Rows:
+    """Some entries of another source, in an order of their own; an entry may come more than once."""
+
+    def __init__(self, source: Source, rows: np.ndarray) -> None:
+        self.source = source
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def fetch(self, positions: np.ndarray) -> Inputs:
+        """What the other source gives for the rows at `positions` (B,)."""
+        return self.source.fetch(self.rows[positions])
+
+
+class Composed:
+    """Composed queries: the inputs, or features, of each reference image and of each text."""
+
+    def __init__(self, images: Source, texts: Source) -> None:
+        self.images = images
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def fetch(self, positions: np.ndarray) -> Inputs:
+        """{"image": those of the references, "text": those of the texts}."""
+        return {"image": self.images.fetch(positions), "text": self.texts.fetch(positions)}
+
+
+class Switchable:
+    """Features while their encoder is frozen, inputs once it learns.
+
+    `live` is a shared tensor (1,), so that workers that already run see it change.
+    """
+
+    def __init__(self, features: Source, inputs: Source, live: Tensor) -> None:
+        self.features = features
+        self.inputs = inputs
+        self.live = live
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def fetch(self, positions: np.ndarray) -> Inputs:
+        """Features (B, D), or what `inputs` gives."""
+        return (self.inputs if bool(self.live) else self.features).fetch(positions)
+
+
 class PairBatch(NamedTuple):
-    """Matching images and texts, B of each; equal `item_id`s (B,) match each other too."""
+    """The two sides of B matching pairs; equal `item_id`s (B,) match each other too.
+
+    The sides are images and texts; or, of other models, two images of a class, or a target image and the
+    composed query that it answers.
+    """
 
     image: Inputs
     text: Inputs
@@ -78,14 +132,18 @@ class PairBatch(NamedTuple):
 
 
 class EmbedBatch(NamedTuple):
-    """Inputs of one modality with their positions (B,) in the split."""
+    """Inputs of one modality with their positions (B,) in what is embedded."""
 
     inputs: Inputs
     position: Tensor
+    modality: Modality
 
 
 class PairDataset(Dataset[PairBatch]):
-    """Batches of pairs; an index is (image positions, text positions), each (B,)."""
+    """Batches of pairs; an index is (positions of one side, of the other), each (B,).
+
+    `item_index` has the item of each entry of the first side, as an integer.
+    """
 
     def __init__(self, images: Source, texts: Source, item_index: np.ndarray) -> None:
         self.images = images
@@ -102,12 +160,13 @@ class PairDataset(Dataset[PairBatch]):
 class EmbedDataset(Dataset[EmbedBatch]):
     """Batches of one source; an index is positions (B,)."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, modality: Modality) -> None:
         self.source = source
+        self.modality = modality
 
     def __getitems__(self, positions: np.ndarray) -> EmbedBatch:
         """The whole batch in one call."""
-        return EmbedBatch(self.source.fetch(positions), torch.from_numpy(positions))
+        return EmbedBatch(self.source.fetch(positions), torch.from_numpy(positions), self.modality)
 
 
 def batch_loader(dataset: Dataset[Any], batches: Iterable[Any], *, workers: int) -> DataLoader[Any]:

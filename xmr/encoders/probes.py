@@ -85,11 +85,11 @@ def write_golden(target: Path, encoder: Any, features: Tensor) -> None:
 
 
 def find_golden(encoder: Any, golden_dir: Path = GOLDEN_DIR) -> tuple[str, dict[str, Any]] | None:
-    """The name and content of the golden file for the encoder's class and weights, if there is one."""
-    key = class_name(encoder), weights_fingerprint(encoder)
+    """The name and content of the golden file for the encoder's class, weights and width, if there is one."""
+    key = class_name(encoder), weights_fingerprint(encoder), encoder.dim
     for path in sorted(golden_dir.glob("*.json")):
         golden = json.loads(path.read_text(encoding="utf-8"))
-        if (golden["encoder"], golden["weights"]) == key:
+        if (golden["encoder"], golden["weights"], golden["dim"]) == key:
             return path.stem, golden
     return None
 

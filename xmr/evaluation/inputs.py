@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +29,28 @@ class PerQuery:
 
 
 def as_embeddings(source: Source, modality: Modality) -> Embeddings:
-    """`source` itself, or what its arrays hold, of that modality."""
+    """`source` itself, or what its arrays hold, of that modality.
+
+    Raises `DataError` naming the rows whose item id (or label) or id is missing: None or NaN.
+    """
     if isinstance(source, Embeddings):
         return source
     vectors, item_ids, *rest = source
     ids = rest[0] if rest else [f"{modality}-{n}" for n in range(len(vectors))]
+    _check_names(str(modality), item_ids, ids)
     return Embeddings(torch.as_tensor(vectors), np.asarray(ids), np.asarray(item_ids).astype(str), modality)
+
+
+def _check_names(role: str, item_ids: Sequence[Any] | np.ndarray, ids: Sequence[Any] | np.ndarray) -> None:
+    """Raise `DataError` for rows without a name, of which text would make the name `nan` or `None`."""
+    for what, names in (("item ids or labels", item_ids), ("ids", ids)):
+        if isinstance(names, np.ndarray) and names.dtype.kind in "USiub":
+            continue
+        missing = [row for row, name in enumerate(names) if name is None or name != name]
+        if missing:
+            problems = [f"row {row}: {names[row]}" for row in missing]
+            remedy = "Leave these rows out, or give each the item or class that it shows."
+            raise DataError(problems_message(f"{what} of {role} embeddings are missing", problems, remedy))
 
 
 def check_both(queries: Embeddings, gallery: Embeddings, protocol: Protocol) -> None:
@@ -55,6 +72,7 @@ def check_related(queries: Embeddings, gallery: Embeddings) -> None:
 def _check(role: str, embeddings: Embeddings, protocol: Protocol) -> None:
     if not len(embeddings):
         raise DataError(f"there is no {role} embedding to evaluate; check the split")
+    _check_names(role, embeddings.item_ids, embeddings.ids)
     if protocol.images and embeddings.modality is Modality.IMAGE and len(embeddings) != protocol.images:
         raise DataError(
             f"protocol {protocol.name} is for {protocol.images} images, but there are {len(embeddings)}; "

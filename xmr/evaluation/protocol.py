@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any, Literal, get_args
 
 from xmr.core.errors import ConfigError, DataError
-from xmr.evaluation.similarity import Similarity
+from xmr.evaluation.scored import Similarity
 from xmr.metrics.positive_ranks import TieRule
 
 RESULTS_SCHEMA = 2

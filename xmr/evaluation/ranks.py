@@ -13,8 +13,8 @@ from xmr.core.threads import single_threaded_blas
 from xmr.evaluation import tiles, tiles_torch
 from xmr.evaluation.kernels import best_first, count_entries
 from xmr.evaluation.relevance import Pairs, Relevance
-from xmr.evaluation.scored import STEPS, Counts, Scored, Thresholds
-from xmr.evaluation.similarity import Similarity, prepare, product_error
+from xmr.evaluation.scored import STEPS, Counts, Scored, Similarity, Thresholds
+from xmr.evaluation.similarity import prepare, product_error
 from xmr.metrics.positive_ranks import PositiveRanks
 
 Backend = Literal["auto", "numba", "torch"]

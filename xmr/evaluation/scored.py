@@ -1,8 +1,10 @@
 """Two sets of vectors ready to be compared, and the scores of the relevant entries that others must beat."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+
+Similarity = Literal["cosine", "dot", "l2"]
 
 STEPS = 2**36
 """Scores are compared in steps of 1 / STEPS: coarser than a float64 sum's noise, finer than float32."""

@@ -1,13 +1,9 @@
 """What two vectors score, and how far a float32 product may be off it."""
 
-from typing import Literal
-
 import numpy as np
 from torch import Tensor
 
-from xmr.evaluation.scored import UNIT, Scored
-
-Similarity = Literal["cosine", "dot", "l2"]
+from xmr.evaluation.scored import UNIT, Scored, Similarity
 
 NORM_ROWS = 512
 

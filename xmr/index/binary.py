@@ -12,11 +12,13 @@ from xmr.core.files import atomic_path
 from xmr.core.types import Embeddings, Rankings
 from xmr.index.binary_kernels import POSITION_BITS, nearest_keys
 from xmr.index.checks import (
+    HAMMING,
     check_choice,
     check_search,
     checked_gallery_norms,
     checked_norms,
     rankings,
+    score_name,
     searchable,
 )
 from xmr.index.itq import learn_itq
@@ -27,6 +29,8 @@ Threshold = Literal["zero", "median", "itq"]
 
 ROWS_AT_ONCE = 16_384
 TILE_ROWS = 4096
+KEYS_AT_ONCE = 2**21
+"""Keys that one thread keeps: 16 MB."""
 SMALL_WORK = 2**20
 """Fewer words are compared in less time than starting threads takes."""
 CODES, LEARNED = "binary_codes.npy", "binary_thresholds.npz"
@@ -70,6 +74,11 @@ class BinaryIndex:
         self._projection: np.ndarray = np.empty(0, np.float32)
 
     @property
+    def measures(self) -> str:
+        """What a score is, in words."""
+        return score_name("ip", self._gallery) if self._rescore else HAMMING
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the codes, and of thresholds and rotation; 0 before `add`."""
         return self._codes.nbytes + self._offset.nbytes + self._projection.nbytes
@@ -92,13 +101,24 @@ class BinaryIndex:
         gallery = check_search(self._gallery, queries, k=k)
         checked_norms("query", queries)
         nearest = min(k * max(1, self._rescore), len(gallery))
+        positions, scores = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
+        # the keys of a block are more than its results, and each thread has its own
+        step = max(1, KEYS_AT_ONCE // (2 * nearest + 64))
+        for begin in range(0, len(queries), step):
+            rows = np.arange(begin, min(begin + step, len(queries)))
+            positions[rows], scores[rows] = self._searched(queries.take(rows), gallery, nearest, k)
+        return rankings(queries, gallery, positions, scores)
+
+    def _searched(
+        self, queries: Embeddings, gallery: Embeddings, nearest: int, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and scores (B, k) of the best of the `nearest` by bits."""
         keys = self._nearest(self._encoded(queries), nearest)
         positions = keys & ((1 << POSITION_BITS) - 1)
-        if not self._rescore:
-            bits = self._projection.shape[1] if self._projection.size else gallery.dim
-            scores = (1 - 2 * (keys >> POSITION_BITS) / bits).astype(np.float32)
-            return rankings(queries, gallery, positions, scores)
-        return rankings(queries, gallery, *self._rescored(queries, gallery, positions, k))
+        if self._rescore:
+            return self._rescored(queries, gallery, positions, k)
+        bits = self._projection.shape[1] if self._projection.size else gallery.dim
+        return positions, (1 - 2 * (keys >> POSITION_BITS) / bits).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Write codes and thresholds to `folder`, each atomically; raises `DataError` before `add`."""

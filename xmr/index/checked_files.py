@@ -92,12 +92,15 @@ def _sealed_text(value: dict[str, Any]) -> str:
 
 
 @contextmanager
-def exclusive(lock: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `lock`; raises `DataError` at once when another process holds it, or none can."""
-    file_lock = FileLock(lock, timeout=0)
+def exclusive(lock: Path | FileLock, what: str) -> Iterator[None]:
+    """Hold the lock file `lock`; raises `DataError` at once when another process holds it, or none can.
+
+    Given as a `FileLock`, the one who holds it may take it again.
+    """
+    file_lock = lock if isinstance(lock, FileLock) else FileLock(lock)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file_lock.acquire()
+        Path(file_lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        file_lock.acquire(timeout=0)
     except Timeout:
         raise DataError(f"another process is writing {what}; wait until it has finished") from None
     except OSError as error:

@@ -9,6 +9,14 @@ from xmr.core.types import Embeddings, Rankings
 from xmr.index.kernels import lengths
 
 ROWS_AT_ONCE = 4096
+UNIT = 0.01
+"""How far from 1 the length of a unit vector may be: float16 is that coarse."""
+
+COSINE = "cosine similarity to the query"
+PRODUCT = "inner product with the query"
+DISTANCE = "minus the squared distance to the query"
+HAMMING = "agreement of bits with the query: 1 − 2 × Hamming distance / bits"
+"""What scores are, in words for people."""
 
 
 def searchable(embeddings: Embeddings) -> Tensor:
@@ -39,6 +47,14 @@ def checked_gallery_norms(gallery: Embeddings) -> np.ndarray:
     if not len(gallery):
         raise DataError("the gallery is empty; there is nothing to search")
     return checked_norms("gallery", gallery)
+
+
+def score_name(metric: str, gallery: Embeddings | None) -> str:
+    """What scores of `metric` ("ip" or "l2") are: inner products are cosines where all lengths are 1."""
+    if metric == "l2":
+        return DISTANCE
+    norms = np.zeros(0) if gallery is None else checked_norms("gallery", gallery)
+    return COSINE if len(norms) and np.abs(norms - 1).max() < UNIT else PRODUCT
 
 
 def check_search(gallery: Embeddings | None, queries: Embeddings, *, k: int) -> Embeddings:

@@ -15,6 +15,7 @@ from xmr.index.checks import (
     checked_gallery_norms,
     checked_norms,
     rankings,
+    score_name,
     searchable,
 )
 from xmr.index.cpu_search import CpuSearch
@@ -59,6 +60,11 @@ class Exact:
         self._gallery: Embeddings | None = None
         self._searched: CpuSearch | TorchSearch | None = None
         self._longest = self._furthest = 0.0
+
+    @property
+    def measures(self) -> str:
+        """What a score is, in words."""
+        return score_name(self._metric, self._gallery)
 
     @property
     def nbytes(self) -> int:

@@ -1,6 +1,6 @@
 """Every FAISS index under one class, named by a factory string: flat, IVF, HNSW, PQ, scalar quantised."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from math import sqrt
 from pathlib import Path
@@ -17,9 +17,10 @@ from xmr.index.checks import (
     checked_gallery_norms,
     checked_norms,
     rankings,
+    score_name,
     searchable,
 )
-from xmr.index.faiss_module import import_faiss, one_thread, reason
+from xmr.index.faiss_module import clusterings, import_faiss, one_thread, reason, rotations_of
 
 Device = Literal["auto", "cpu", "cuda"]
 Metric = Literal["ip", "l2"]
@@ -78,6 +79,11 @@ class FaissIndex:
         self._index: Any = None
         self._gallery: Embeddings | None = None
         self.exact = factory == "Flat"
+
+    @property
+    def measures(self) -> str:
+        """What a score is, in words."""
+        return score_name(self._metric, self._gallery)
 
     @property
     def nbytes(self) -> int:
@@ -172,14 +178,17 @@ class FaissIndex:
             ) from error
 
     def _train(self, index: Any, gallery: Embeddings) -> None:
-        centroids = max((size for size, _ in self._clusterings(index)), default=1)
+        centroids = max((size for size, _ in clusterings(self._faiss, index)), default=1)
         if len(gallery) < centroids:
             raise DataError(
                 f"{self._factory} learns {centroids} centroids, but the gallery has {len(gallery)} vectors; "
                 f"use at least {centroids} (better {FEWEST_PER_CENTROID * centroids}), or index=exact"
             )
-        rotations = self._rotations(index)
-        for parameters in (*(of for _, of in self._clusterings(index)), *(pq.cp for _, pq in rotations)):
+        rotations = rotations_of(self._faiss, index)
+        for parameters in (
+            *(of for _, of in clusterings(self._faiss, index)),
+            *(pq.cp for _, pq in rotations),
+        ):
             parameters.seed = self._seed
             parameters.min_points_per_centroid = 1  # the check above is the warning
         wanted = self._train_size or max(ROWS_PER_CENTROID * centroids, FEWEST_TRAINED)
@@ -202,28 +211,6 @@ class FaissIndex:
         finally:
             for rotation, _ in rotations:
                 rotation.pq = None
-
-    def _rotations(self, index: Any) -> list[tuple[Any, Any]]:
-        """Each OPQ rotation before the index, with a quantiser to learn it for: as FAISS would make it."""
-        faiss, found = self._faiss, []
-        index = faiss.downcast_index(index)
-        for at in range(index.chain.size() if isinstance(index, faiss.IndexPreTransform) else 0):
-            rotation = faiss.downcast_VectorTransform(index.chain.at(at))
-            if isinstance(rotation, faiss.OPQMatrix):
-                quantiser = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
-                rotation.pq = quantiser
-                found.append((rotation, quantiser))
-        return found
-
-    def _clusterings(self, index: Any) -> Iterator[tuple[int, Any]]:
-        """The number of centroids, and k-means' parameters, of all that the index clusters."""
-        index = self._faiss.downcast_index(index)
-        if isinstance(index, self._faiss.IndexPreTransform):
-            index = self._faiss.downcast_index(index.index)
-        if isinstance(index, self._faiss.IndexIVF):
-            yield index.nlist, index.cp
-        if hasattr(index, "pq"):
-            yield index.pq.ksub, index.pq.cp
 
     def _use(self, index: Any, gallery: Embeddings) -> None:
         """Make `index`, of this gallery, the one that is searched: on its device, with its parameters."""

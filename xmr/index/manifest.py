@@ -84,6 +84,17 @@ class Manifest:
                 counts[modality] = counts.get(modality, 0) + count
         return counts
 
+    def held(self, folder: Path, modality: str | None) -> str:
+        """`modality`, or the only one there is; raises `DataError` where the store in `folder` has none."""
+        counts = self.counts()
+        if modality is None and len(counts) > 1:
+            raise DataError(f"{folder} holds {' and '.join(counts)} vectors; name one: modality=...")
+        wanted = modality or next(iter(counts), None)
+        if wanted is None or wanted not in counts:
+            held = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none at all"
+            raise DataError(f"{folder} holds no {modality or ''} vectors ({held}); embed them first")
+        return wanted
+
     def vectors_fingerprint(self, modality: str) -> str:
         """16 hex digits that change with the files that hold vectors of `modality`: their bytes and order."""
         holding = [segment for segment in self.segments if segment.counts.get(modality)]

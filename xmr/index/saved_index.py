@@ -1,7 +1,6 @@
 """Indexes kept beside the vectors of a store: hashed when written, checked before they are loaded."""
 
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,11 +12,10 @@ from xmr.core.errors import ConfigError, DataError, did_you_mean, problems_messa
 from xmr.core.protocols import Index
 from xmr.core.types import Modality
 from xmr.index.checked_files import FileRecord, check_files, exclusive, read_sealed, sync, write_sealed
+from xmr.index.leftovers import INDEXES, RECORD, build_lock, remove_other_builds, remove_unfinished_builds
 from xmr.index.store import EmbeddingStore
 
 SCHEMA_VERSION = 1
-INDEXES = "indexes"
-RECORD = "index.json"
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,8 @@ def build_index(
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"name='{name}'; name an index with letters, digits, '_', '-' and '.'")
     folder = store.folder / INDEXES / name
-    with exclusive(store.folder / INDEXES / f".{name}.lock", f"the index {folder}"):
+    remove_unfinished_builds(store.folder)
+    with exclusive(build_lock(folder), f"the index {folder}"):
         gallery = store.searchable(modality)
         build = folder / uuid4().hex[:16]
         build.mkdir(parents=True)
@@ -82,9 +81,7 @@ def build_index(
             files=tuple(files),
         )
         write_sealed(folder / RECORD, asdict(record), schema_version=SCHEMA_VERSION)
-        for other in folder.iterdir():
-            if other.is_dir() and other != build:
-                shutil.rmtree(other)
+        remove_other_builds(folder, build.name)
     return folder
 
 

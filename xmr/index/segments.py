@@ -166,12 +166,3 @@ def rows_by_id(segments: Iterable[Segment], ids: Sequence[str], folder: Path) ->
     if missing:
         raise DataError(problems_message(f"ids that {folder} does not hold", missing, "Embed them first."))
     return [rows[id_] for id_ in ids]
-
-
-def remove_leftovers(folder: Path, manifest: Manifest) -> None:
-    """Remove segment files that `manifest` does not name: of an interrupted append, or compacted ones."""
-    named = {record.file for record in manifest.files}
-    for pattern in ("*.vectors", "*.parquet"):
-        for path in (folder / FOLDER).glob(pattern):
-            if path.relative_to(folder).as_posix() not in named:
-                path.unlink()

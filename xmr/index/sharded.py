@@ -1,6 +1,7 @@
 """Search over processes: each looks through its share of the gallery, and all get the same merged top k."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,21 +36,37 @@ def merge_top_k(parts: Sequence[Rankings], k: int) -> Rankings:
     )
 
 
+class _Failure(NamedTuple):
+    """An error as other processes can be sent it, whatever it holds: the type to raise, and what it says."""
+
+    kind: type[Exception]
+    text: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "_Failure":
+        if isinstance(error, XmrError):
+            return cls(type(error), str(error))
+        return cls(RuntimeError, f"{type(error).__name__}: {error}")
+
+
 def search_shards(index: Index, queries: Embeddings, *, k: int, share: int) -> Rankings:
     """The top k of the whole gallery, of which this process's `index` holds `share` entries.
 
     All processes call this together, for the same queries, and get the same. Shares are runs of the
     gallery, by rank; one may be smaller than k, or 0 (its index is not asked). Where one process fails,
-    all raise its error.
+    all raise its error, as a `RuntimeError` unless it is one of xmr's.
     """
-    found: Rankings | XmrError | None = None
-    if share:
-        try:
-            found = index.search(queries, k=min(k, share))
-        except XmrError as error:
-            found = error
+    try:
+        found = index.search(queries, k=min(k, share)) if share else None
+    except Exception as error:
+        _raise_first(gather_objects(_Failure.of(error)))
+        raise
     results = gather_objects(found)
-    for rank, result in enumerate(results):
-        if isinstance(result, XmrError):
-            raise type(result)(f"process {rank} of {len(results)}: {result}") from result
+    _raise_first(results)
     return merge_top_k([result for result in results if result is not None], k)
+
+
+def _raise_first(results: Sequence[Rankings | _Failure | None]) -> None:
+    for rank, result in enumerate(results):
+        if isinstance(result, _Failure):
+            raise result.kind(f"process {rank} of {len(results)}: {result.text}")

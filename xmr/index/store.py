@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow
+from filelock import FileLock
 
 from xmr.core.errors import ConfigError, DataError, did_you_mean
 from xmr.core.types import Embeddings, Modality
 from xmr.index.checked_files import check_files, exclusive
+from xmr.index.leftovers import remove_unfinished_builds, remove_unnamed_segments
 from xmr.index.manifest import (
     DTYPES,
     EMBED_AGAIN,
@@ -27,7 +29,6 @@ from xmr.index.segments import (
     Segment,
     check_new_ids,
     joined,
-    remove_leftovers,
     rows_by_id,
     rows_table,
     signs,
@@ -48,6 +49,7 @@ class EmbeddingStore:
 
     def __init__(self, folder: Path, manifest: Manifest, *, verify: bool) -> None:
         self.folder = folder
+        self._lock = FileLock(folder / LOCK)
         self._load(manifest, verify=verify)
 
     def _load(self, manifest: Manifest, *, verify: bool) -> None:
@@ -146,7 +148,7 @@ class EmbeddingStore:
                 f"{self.folder} holds packed bits, from which vectors can't be had back; searchable() gives "
                 f"their signs (search them with index=binary), or embed again with dtype=float32"
             )
-        return self._part(self._modality(modality)).embeddings()
+        return self._part(modality).embeddings()
 
     def searchable(self, modality: Modality | None = None) -> Embeddings:
         """What an index is built of: `embeddings`, or for bits their signs, unit-norm float16, in memory.
@@ -155,7 +157,7 @@ class EmbeddingStore:
         """
         if self.manifest.dtype != "bits":
             return self.embeddings(modality)
-        part = self._part(self._modality(modality))
+        part = self._part(modality)
         return replace(part, vectors=signs(part.vectors, self.manifest.dim)).embeddings()
 
     def bits(self, modality: Modality | None = None) -> np.ndarray:
@@ -168,11 +170,27 @@ class EmbeddingStore:
                 f"{self.folder} holds {self.manifest.dtype} vectors, not bits; use embeddings(), "
                 f"or embed again with dtype=bits"
             )
-        return self._part(self._modality(modality)).vectors
+        return self._part(modality).vectors
 
     def describe(self, ids: Sequence[str]) -> list[dict[str, str]]:
         """The row of each of `ids` as {column: value}; raises `DataError` for an id that is not stored."""
         return rows_by_id(self._segments, list(map(str, ids)), self.folder)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer until the end, on the newest content, with no leftovers of an interrupted one.
+
+        For work that ends in several appends: a second writer is refused before it begins. Raises
+        `DataError` when another process, or another object of this one, is writing.
+        """
+        with exclusive(self._lock, str(self.folder)):
+            if self._lock.lock_counter == 1:
+                manifest = Manifest.read(self.folder)
+                if manifest != self.manifest:
+                    self._load(manifest, verify=False)
+                remove_unnamed_segments(self.folder, manifest)
+                remove_unfinished_builds(self.folder)
+            yield
 
     def append(
         self, embeddings: Embeddings, metadata: Mapping[str, Sequence[str]], *, model_fingerprint: str
@@ -182,7 +200,7 @@ class EmbeddingStore:
         All or nothing. Raises `DataError` for vectors of another model or dimension, ids that are stored
         already, zero or non-finite vectors, and when another process is writing.
         """
-        with self._writing():
+        with self.writing():
             self.manifest.check_fits(self.folder, model_fingerprint, embeddings.dim)
             check_new_ids(embeddings.ids.astype(str).tolist(), self._known_ids(), self.folder)
             vectors = stored_vectors(embeddings, self.manifest.dtype, self.thresholds)
@@ -206,7 +224,7 @@ class EmbeddingStore:
 
         All or nothing. Saved indexes are of the old files: build them again.
         """
-        with self._writing():
+        with self.writing():
             if not len(self):
                 return
             parts = [segment.of(modality) for modality in Modality for segment in self._segments]
@@ -215,18 +233,8 @@ class EmbeddingStore:
             generation = self.manifest.generation + 1
             manifest = replace(self.manifest, segments=(segment,), generation=generation)
             manifest.write(self.folder)
-            remove_leftovers(self.folder, manifest)
+            remove_unnamed_segments(self.folder, manifest)
             self._load(manifest, verify=False)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Be the only writer, on the newest content, with no leftovers of an interrupted one."""
-        with exclusive(self.folder / LOCK, str(self.folder)):
-            manifest = Manifest.read(self.folder)
-            if manifest != self.manifest:
-                self._load(manifest, verify=False)
-            remove_leftovers(self.folder, manifest)
-            yield
 
     def _known_ids(self) -> set[str]:
         """The ids of the store; kept, so that each of many appends looks only at its own."""
@@ -234,16 +242,6 @@ class EmbeddingStore:
             self._ids = {id_ for segment in self._segments for id_ in segment.rows["id"].to_pylist()}
         return self._ids
 
-    def _modality(self, modality: Modality | None) -> Modality:
-        """`modality`, or the only one there is."""
-        counts = self.counts
-        if modality is None and len(counts) > 1:
-            raise DataError(f"{self.folder} holds {' and '.join(counts)} vectors; name one: modality=...")
-        wanted = modality or next(iter(counts), None)
-        if wanted is None or wanted not in counts:
-            held = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none at all"
-            raise DataError(f"{self.folder} holds no {modality or ''} vectors ({held}); embed them first")
-        return Modality(wanted)
-
-    def _part(self, modality: str) -> Segment:
-        return joined([segment.of(modality) for segment in self._segments if segment.counts.get(modality)])
+    def _part(self, modality: Modality | None) -> Segment:
+        name = self.manifest.held(self.folder, modality)
+        return joined([segment.of(name) for segment in self._segments if segment.counts.get(name)])

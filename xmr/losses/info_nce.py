@@ -1,6 +1,7 @@
 """InfoNCE: each image picks its texts among those of the batch, and each text its images."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ class InfoNCE(nn.Module):
     positives, averaged outside the logarithm (SupCon's L_out, Khosla et al. 2020, eq. 2).
     """
 
+    on: Literal["embeddings", "projections"] = "embeddings"
+
     def __init__(self, *, temperature: float = 0.07, learn_temperature: bool = True) -> None:
         super().__init__()
         check_at_least(LOWEST_TEMPERATURE, temperature=temperature)
@@ -25,15 +28,23 @@ class InfoNCE(nn.Module):
 
     def forward(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
         """Unit-norm (B, D), (B, D), ids (B,) -> scalar in [0, inf); log B for a collapsed model."""
+        similarity = image @ text.T
+        positive = item_id[:, None] == item_id[None, :]
+        return (self.one_way(similarity, positive) + self.one_way(similarity.T, positive)) / 2
+
+    def one_way(self, similarity: Tensor, target: Tensor) -> Tensor:
+        """Similarities (B, C) of B queries and what each should choose (B, C), as weights -> scalar."""
         with torch.no_grad():  # clamping the parameter leaves it a gradient to come back with
             self.log_scale.clamp_(max=-math.log(LOWEST_TEMPERATURE))
-        logits = self.log_scale.exp() * (image @ text.T)
-        positive = (item_id[:, None] == item_id[None, :]).to(logits.dtype)
-        positive = positive / positive.sum(1, keepdim=True)
-        image_to_text = -(positive * logits.log_softmax(dim=1)).sum(1)
-        text_to_image = -(positive * logits.T.log_softmax(dim=1)).sum(1)
-        return (image_to_text.mean() + text_to_image.mean()) / 2
+        logits = self.log_scale.exp() * similarity
+        target = target.to(logits.dtype)
+        target = target / target.sum(1, keepdim=True)
+        return -(target * logits.log_softmax(dim=1)).sum(1).mean()
 
     def diagnostics(self) -> dict[str, float]:
         """The temperature in use."""
         return {"temperature": math.exp(-self.log_scale.item())}
+
+    def collapsed_value(self, batch_size: int) -> float | None:
+        """An even guess among the batch: log B."""
+        return math.log(batch_size)

@@ -5,6 +5,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from xmr.core.errors import check_whole
+
 
 class Miner(Protocol):
     """Chooses one negative for each anchor."""
@@ -47,3 +49,21 @@ class SemiHardNegative:
         hardest_of_those = similarity.masked_fill(~semi_hard, -torch.inf).argmax(dim=1)
         easiest = similarity.masked_fill(positive, torch.inf).argmin(dim=1)
         return torch.where(semi_hard.any(dim=1), hardest_of_those, easiest)
+
+
+class HardestOfPool:
+    """The most similar of `pool` negatives, drawn uniformly for each anchor; of all where there are fewer.
+
+    Between `RandomNegative` (a pool of one) and `HardestNegative`; depends on torch's global random state.
+    """
+
+    def __init__(self, *, pool: int) -> None:
+        check_whole(1, pool=pool)
+        self.pool = pool
+
+    def __call__(self, similarity: Tensor, positive: Tensor) -> Tensor:
+        """The hardest of each row's pool: (B, C), (B, C) -> (B,)."""
+        drawn = torch.rand(similarity.shape, device=similarity.device).masked_fill(positive, -1.0)
+        pool = drawn.topk(min(self.pool, drawn.shape[1]), dim=1).indices
+        hardest = HardestNegative()(similarity.gather(1, pool), positive.gather(1, pool))
+        return pool.gather(1, hardest[:, None]).squeeze(1)

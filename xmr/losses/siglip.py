@@ -1,6 +1,7 @@
 """SigLIP: every image-text pair of the batch is a yes-or-no question of its own."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ class SigLIP(nn.Module):
     Starts at temperature 1/10 and bias -10, as in the paper. Deviation: rows with equal `item_id` are
     positives of each other, where the paper takes the diagonal alone.
     """
+
+    on: Literal["embeddings", "projections"] = "embeddings"
 
     def __init__(self, *, temperature: float = 0.1, bias: float = -10.0) -> None:
         super().__init__()
@@ -31,3 +34,7 @@ class SigLIP(nn.Module):
     def diagnostics(self) -> dict[str, float]:
         """The temperature and bias in use."""
         return {"temperature": math.exp(-self.log_scale.item()), "bias": self.bias.item()}
+
+    def collapsed_value(self, batch_size: int) -> float | None:  # noqa: ARG002
+        """None: it follows the learned bias."""
+        return None

@@ -1,6 +1,7 @@
 """The dual encoder: an image tower and a text tower that meet in one space."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -9,35 +10,39 @@ from xmr.core.errors import ConfigError, did_you_mean
 from xmr.core.protocols import Encoder, Inputs
 from xmr.core.types import Modality
 
-PARTS = ("image_encoder", "text_encoder", "image_head", "text_head")
-
 
 class DualEncoder(nn.Module):
-    """Encoders give features, heads map them to unit-norm embeddings (B, dim) of one space.
+    """Encoders give features, heads project them, and unit-norm projections are the embeddings (B, dim).
 
     The parts named in `freeze` keep their weights and their evaluation behaviour (batch norm statistics,
-    no dropout) during training.
+    no dropout) during training; `set_frozen` changes which those are. With `normalize` False embeddings are
+    the projections themselves, for losses and evaluations by Euclidean distance.
     """
 
-    def __init__(
-        self,
-        *,
-        image_encoder: nn.Module,
-        text_encoder: nn.Module,
-        image_head: nn.Module,
-        text_head: nn.Module,
-        freeze: Sequence[str] = (),
-    ) -> None:
+    PARTS: ClassVar[tuple[str, ...]] = ("image_encoder", "text_encoder", "image_head", "text_head")
+    SIDES: ClassVar[tuple[Modality, Modality]] = (Modality.IMAGE, Modality.TEXT)
+    """The modality of each side of a training pair."""
+
+    def __init__(self, *, freeze: Sequence[str] = (), normalize: bool = True, **parts: nn.Module) -> None:
         super().__init__()
-        self.image_encoder = image_encoder
-        self.text_encoder = text_encoder
-        self.image_head = image_head
-        self.text_head = text_head
-        for part in freeze:
-            if part not in PARTS:
-                raise ConfigError(f"model.freeze has no part '{part}'; {did_you_mean(part, PARTS)}")
-            getattr(self, part).requires_grad_(False)
-        self.frozen = frozenset(freeze)
+        if set(parts) != set(self.PARTS):
+            raise TypeError(f"{type(self).__name__} has the parts {self.PARTS}, not {tuple(parts)}")
+        for name in self.PARTS:
+            setattr(self, name, parts[name])
+        self.normalize = normalize
+        # what the parts themselves keep constant (word vectors, say) never learns
+        self._learns = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        self.frozen: frozenset[str] = frozenset()
+        self.set_frozen(freeze)
+
+    def set_frozen(self, parts: Iterable[str]) -> None:
+        """Freeze `parts` and thaw all others; raises `ConfigError` for an unknown one."""
+        parts = frozenset(parts)
+        for part in parts.difference(self.PARTS):
+            raise ConfigError(f"model.freeze has no part '{part}'; {did_you_mean(part, self.PARTS)}")
+        self.frozen = parts
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name in self._learns and name.partition(".")[0] not in parts)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "DualEncoder":
@@ -46,6 +51,11 @@ class DualEncoder(nn.Module):
         for part in self.frozen:
             getattr(self, part).eval()
         return self
+
+    @classmethod
+    def modalities(cls) -> tuple[Modality, ...]:
+        """The modalities that have an encoder."""
+        return tuple(m for m in (Modality.IMAGE, Modality.TEXT) if f"{m}_encoder" in cls.PARTS)
 
     def encoder(self, modality: Modality) -> Encoder:
         """The encoder of `modality`."""
@@ -56,13 +66,25 @@ class DualEncoder(nn.Module):
         return getattr(self, f"{modality}_encoder")
 
     def has_frozen_encoder(self, modality: Modality) -> bool:
-        """Whether the features of `modality` never change, so that they can be computed once."""
+        """Whether the features of `modality` do not change now."""
         return f"{modality}_encoder" in self.frozen
 
-    def embed(self, modality: Modality, inputs: Inputs) -> Tensor:
-        """Prepared inputs of B items -> unit-norm embeddings (B, dim)."""
-        return self.embed_features(modality, self.encoder(modality)(inputs))
+    def project(self, modality: Modality, inputs: Inputs) -> Tensor:
+        """Prepared inputs of B items -> projections (B, dim), before they are brought to unit norm."""
+        return self.project_features(modality, self.encoder(modality)(inputs))
 
-    def embed_features(self, modality: Modality, features: Tensor) -> Tensor:
-        """Encoder features (B, in_dim) -> unit-norm embeddings (B, dim), float32 in mixed precision too."""
-        return normalize(getattr(self, f"{modality}_head")(features).float(), dim=1)
+    def project_features(self, modality: Modality, features: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Encoder features (B, in_dim) -> projections (B, dim)."""
+        return getattr(self, f"{modality}_head")(features)
+
+    def embed(self, modality: Modality, inputs: Inputs) -> Tensor:
+        """Prepared inputs of B items -> embeddings (B, dim)."""
+        return self.as_embeddings(self.project(modality, inputs))
+
+    def embed_features(self, modality: Modality, features: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Encoder features (B, in_dim) -> embeddings (B, dim)."""
+        return self.as_embeddings(self.project_features(modality, features))
+
+    def as_embeddings(self, projections: Tensor) -> Tensor:
+        """Projections (B, dim) -> embeddings (B, dim), float32 in mixed precision too."""
+        return normalize(projections.float(), dim=1) if self.normalize else projections.float()

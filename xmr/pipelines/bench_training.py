@@ -172,8 +172,13 @@ def _xmr(split: Split, features: dict[Modality, np.ndarray], steps: int, *, wand
         cached=frozenset(sources),
         log_every_n_steps=50,
     )
+    first = _first(split, steps)
+    pairs = PairDataset(sources[Modality.IMAGE], sources[Modality.TEXT], first.image_item_index)
     data = RetrievalDataModule(
-        train=(_first(split, steps), sources), evaluation=sources, sampler=OneTextPerImage(), batch_size=BATCH
+        train=(first, pairs),
+        evaluation=list(sources.items()),
+        sampler=OneTextPerImage(),
+        batch_size=BATCH,
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from xmr.core.errors import ConfigError, XmrError
-from xmr.pipelines.overrides import check_overrides, with_lists
+from xmr.pipelines.overrides import asks_to_be_told, check_overrides, with_lists
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -33,16 +33,24 @@ def _run_dir(runs: str, name: str) -> str:
     return f"{runs}/{name}/{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
-def run(task: str, *, config_name: str, lists: Collection[str] = ()) -> None:
+def run(
+    task: str,
+    *,
+    config_name: str,
+    lists: Collection[str] = (),
+    check: Callable[[DictConfig], None] | None = None,
+) -> None:
     """Compose `config_name` with the command line and call `task`; a user's error ends in one message.
 
-    `task` is "module:function", imported after the settings are checked: a typo answers at once.
-    Settings named in `lists` may be written a,b for [a,b].
+    `task` is "module:function", imported after the settings are checked, by `check`, too: a typo answers at
+    once. Settings named in `lists` may be written a,b for [a,b].
     """
 
     def main() -> None:
         sys.argv[1:] = with_lists(sys.argv[1:], lists)
-        check_overrides(CONF, config_name, sys.argv[1:])
+        config = check_overrides(CONF, config_name, sys.argv[1:])
+        if check is not None and not asks_to_be_told(sys.argv[1:]):
+            check(config)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_guarded(task))()
 
     register_resolvers()

@@ -7,12 +7,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from xmr.data.datamodule import EMBED_ORDER
+from xmr.core.types import Modality
 from xmr.pipelines.cli import CONF, register_resolvers
 from xmr.pipelines.doctor_data import check_data
 from xmr.pipelines.doctor_encoder import check_encoder, record_golden
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.overrides import check_overrides, compose_config
+
+ENCODERS = (Modality.IMAGE, Modality.TEXT)
 
 
 def doctor(subject: str, settings: Sequence[str], *, record: str | None, golden: str | None) -> None:
@@ -33,11 +35,9 @@ def _check_encoders(
     config: DictConfig, settings: Sequence[str], console: Console, *, record: str | None, golden: str | None
 ) -> list[str]:
     """Check the encoders that `settings` name, or both of the config when they name none."""
-    named = [
-        modality for modality in EMBED_ORDER if any(s.startswith(f"encoder/{modality}=") for s in settings)
-    ]
+    named = [modality for modality in ENCODERS if any(s.startswith(f"encoder/{modality}=") for s in settings)]
     problems = []
-    for modality in named or EMBED_ORDER:
+    for modality in named or ENCODERS:
         encoder = instantiate(config.encoder[modality])
         where = {} if golden is None else {"golden_dir": Path(golden)}
         problems += check_encoder(encoder, console=console, **where)

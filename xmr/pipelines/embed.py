@@ -1,6 +1,6 @@
 """Embeddings of a data set, kept in a store: what is there already is skipped, so that it can be resumed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,24 +8,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, DataError, check_whole, did_you_mean
+from xmr.core.errors import ConfigError, DataError
 from xmr.core.files import sha256_file
 from xmr.core.types import Embeddings, Modality
 from xmr.data.dataset import SPLITS, RetrievalDataset, Split
 from xmr.data.sources import EmbedDataset, batch_loader
-from xmr.index.manifest import DTYPES, MANIFEST, DataRecord, ModelRecord
+from xmr.index.manifest import MANIFEST, DataRecord, ModelRecord
 from xmr.index.saved_index import index_names
 from xmr.index.store import EmbeddingStore
 from xmr.pipelines.build import Components
+from xmr.pipelines.early_checks import MODALITIES, check_embed, checkpoint_path, chosen
 from xmr.pipelines.encoding import model_fingerprint
-from xmr.pipelines.evaluate import checkpoint_path, restore
+from xmr.pipelines.evaluate import restore
 from xmr.pipelines.features import progress_bar, to_device
 from xmr.pipelines.instantiate import instantiate
 
-MODALITIES = (Modality.IMAGE, Modality.TEXT)
 FILES = ("path", "root", "image_root")
 """Settings of data sets that name a file or folder."""
 
@@ -48,15 +48,11 @@ class Part(NamedTuple):
 
 def embed(config: DictConfig) -> None:
     """Embed the chosen splits of the checkpoint's data, or of `config.data`, into `config.store`."""
-    if OmegaConf.is_missing(config, "checkpoint") or OmegaConf.is_missing(config, "store"):
-        raise ConfigError("name a checkpoint and a folder: scripts/embed.py checkpoint=PATH store=DIR")
-    check_whole(1, rows_per_segment=config.rows_per_segment)
-    if config.dtype not in DTYPES:
-        raise ConfigError(f"dtype={config.dtype}; {did_you_mean(str(config.dtype), DTYPES)}")
-    splits = _chosen(config.split, SPLITS, "split")
-    modalities = [Modality(name) for name in _chosen(config.modality, MODALITIES, "modality")]
+    check_embed(config)
+    splits = chosen(config.split, SPLITS, "split")
     path = checkpoint_path(config.checkpoint)
     components, _ = restore(path, list(config.set))
+    modalities = _modalities(config, components)
     if "data" in config:
         components = replace(components, dataset=instantiate(config.data))
     if config.split == "all":
@@ -69,12 +65,24 @@ def embed(config: DictConfig) -> None:
     ]
     store = _store(config, components, path)
     added, skipped = 0, 0
-    for part in parts:
-        count = _embed_missing(store, components, part, rows_per_segment=config.rows_per_segment)
-        added, skipped = added + count, skipped + len(part.ids) - count
-    if len(store.manifest.segments) > 1 and added:
-        store.rebuild()
+    # from here on, so that a second command is refused before it has embedded anything
+    with store.writing():
+        for part in parts:
+            count = _embed_missing(store, components, part, rows_per_segment=config.rows_per_segment)
+            added, skipped = added + count, skipped + len(part.ids) - count
+        if len(store.manifest.segments) > 1 and added:
+            store.rebuild()
     _report(store, added, skipped)
+
+
+def _modalities(config: DictConfig, components: Components) -> list[Modality]:
+    """The chosen modalities, of all those that the model embeds; `ConfigError` for one that it does not."""
+    has = components.module.model.modalities()
+    wanted = [Modality(name) for name in chosen(config.modality, MODALITIES, "modality")]
+    missing = [modality for modality in wanted if modality not in has]
+    if missing and config.modality != "all":
+        raise ConfigError(f"modality={missing[0]}, but the model embeds {' and '.join(has)} alone; use that")
+    return [modality for modality in wanted if modality in has]
 
 
 def part_of(dataset: RetrievalDataset, split: Split, modality: Modality) -> Part:
@@ -86,7 +94,9 @@ def part_of(dataset: RetrievalDataset, split: Split, modality: Modality) -> Part
     by_item = dataset.relevance == "item"
     if modality is Modality.IMAGE:
         ids, item_ids, labels, keys = split.image_ids, split.image_item_ids, split.labels, split.image_keys
-        captions = [split.texts[at] for at in split.flat_texts[split.first_text]]
+        captions = [""] * len(ids)
+        if split.texts:  # data sets of composed queries alone have none
+            captions = [split.texts[at] for at in split.flat_texts[split.first_text]]
     else:
         image_of = {item: n for n, item in enumerate(split.image_item_ids)}
         images = [image_of[item] for item in split.text_item_ids]
@@ -106,15 +116,6 @@ def part_of(dataset: RetrievalDataset, split: Split, modality: Modality) -> Part
 def _objects(values: Iterable[Any]) -> np.ndarray:
     # not of one width: a long caption would make all long
     return np.array(list(map(str, values)), dtype=object)
-
-
-def _chosen(value: Any, known: Sequence[str], what: str) -> list[str]:
-    """`value` of the setting `what`, a name or a list of them, as a list without repetitions."""
-    names = list(value) if isinstance(value, ListConfig) else list(known) if value == "all" else [value]
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"{what}={name}; {did_you_mean(str(name), [*known, 'all'])}")
-    return list(dict.fromkeys(names))
 
 
 def _store(config: DictConfig, components: Components, checkpoint: Path) -> EmbeddingStore:
@@ -193,7 +194,7 @@ def _batches(
     config, module, modality = components.config, components.module.eval(), part.modality
     source = components.sources(part.split, [modality])[modality]
     chunks = np.split(missing, range(config.eval_batch_size, len(missing), config.eval_batch_size))
-    loader = batch_loader(EmbedDataset(source), chunks, workers=config.workers)
+    loader = batch_loader(EmbedDataset(source, modality), chunks, workers=config.workers)
     module.to(components.device)
     with progress_bar() as progress, torch.inference_mode():
         done = len(part.ids) - len(missing)

@@ -41,7 +41,30 @@ class QueryEncoder:
             raise ConfigError("encode_image takes a list of pictures; write [picture] for one")
         return self._encode(Modality.IMAGE, [open_picture(image) for image in images])
 
+    def encode_composed(self, images: Sequence[Picture], texts: Sequence[str]) -> np.ndarray:
+        """N pictures with a text each -> unit-norm embeddings (N, D), float32.
+
+        Raises `ConfigError` when the model is not one of composed queries.
+        """
+        if not self.composes:
+            raise ConfigError(
+                "this model embeds images and texts, not both as one query; train a composed encoder "
+                "(python train.py experiment=tirg), or give a text or an image"
+            )
+        raw: dict[Modality, list[Any]] = {Modality.IMAGE: [open_picture(image) for image in images]}
+        raw[Modality.TEXT] = list(texts)
+        inputs = {str(m): self._model.encoder(m).prepare(of) for m, of in raw.items()}
+        with torch.inference_mode():
+            return self._model.embed(Modality.COMPOSED, inputs).float().numpy()
+
+    @property
+    def composes(self) -> bool:
+        """Whether the model takes a picture and a text as one query."""
+        return Modality.COMPOSED in self._model.SIDES
+
     def _encode(self, modality: Modality, raw: list[Any]) -> np.ndarray:
+        if modality not in self._model.modalities():
+            raise ConfigError(f"this model embeds {', '.join(self._model.modalities())} alone, no {modality}")
         inputs: Inputs = self._model.encoder(modality).prepare(raw)
         with torch.inference_mode():
             return self._model.embed(modality, inputs).float().numpy()
@@ -58,5 +81,5 @@ def open_picture(picture: Picture) -> Image.Image:
 
 def model_fingerprint(model: DualEncoder) -> str:
     """16 hex digits that change with any weight of the model, and what its encoders do to their inputs."""
-    encoders = [encoder_fingerprint(model.encoder_module(m)) for m in (Modality.IMAGE, Modality.TEXT)]
+    encoders = [encoder_fingerprint(model.encoder_module(m)) for m in model.modalities()]
     return fingerprint(class_name(model), weights_fingerprint(model), encoders)

@@ -11,14 +11,16 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, DataError, MissingFilesError, check_whole
+from xmr.core.errors import DataError
 from xmr.core.files import sha256_file, write_json
 from xmr.evaluation.audit import audit
 from xmr.pipelines.build import Components, build
+from xmr.pipelines.document_figures import document_figures
+from xmr.pipelines.early_checks import check_evaluate, checkpoint_path
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
-from xmr.pipelines.scoring import protocol_of, results_json, score
+from xmr.pipelines.scoring import plan_of, results_json, score
 from xmr.reporting.audit_table import audit_table
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
@@ -27,55 +29,50 @@ from xmr.training.evaluation import Evaluation
 
 def evaluate(config: DictConfig) -> None:
     """Score `config.checkpoint` on `config.split`, write results and panels; a use of test is noted."""
-    if OmegaConf.is_missing(config, "checkpoint"):
-        raise ConfigError("name a checkpoint: scripts/evaluate.py checkpoint=runs/.../checkpoints/best.ckpt")
+    check_evaluate(config)
     path = checkpoint_path(config.checkpoint)
     components, trained_on = restore(path, list(config.set))
-    if components.dataset.fingerprint != trained_on and not config.changed_data:
+    fingerprint = components.task.data_fingerprint
+    if fingerprint != trained_on and not config.changed_data:
         raise DataError(
             f"the data is not what the checkpoint was trained on (fingerprint {trained_on}, now "
-            f"{components.dataset.fingerprint}), so held-out items may be trained ones; "
+            f"{fingerprint}), so held-out items may be trained ones; "
             f"changed_data=true scores it all the same"
         )
-    split = components.dataset.split(config.split)
-    protocol = protocol_of(components, split, name=config.protocol)
-    if config.audit is not None:
-        check_whole(1, audit=config.audit)
-        if protocol.folds > 1:
-            raise ConfigError(
-                f"audit= has no meaning for the mean of {protocol.folds} folds; use protocol=standard"
-            )
+    plan = plan_of(components, config.split, protocol=config.protocol)
     run = RunFolder(os.path.relpath(path.parent.parent))
     out = Console()
     print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    if split.name == "test":
+    if plan.split == "test":
         times = run.touch_test(
             {
                 "time": datetime.now(UTC).isoformat(timespec="seconds"),
                 "checkpoint": str(path.name),
                 "checkpoint_sha256": sha256_file(path),
-                "data_fingerprint": components.dataset.fingerprint,
+                "data_fingerprint": fingerprint,
             }
         )
         if times > 1:
             print_line(f"this run has now used the test split {times} times: {run.test_touches_file}")
     started = time.monotonic()
-    evaluation = score(components, split, protocol=config.protocol)
+    evaluation = score(components, plan)
+    document = document_figures(components, evaluation)
     results = results_json(
         components,
         evaluation,
+        document=document.to_json(),
         checkpoint=f"checkpoints/{path.name}",
         cost={"evaluation_seconds": round(time.monotonic() - started, 3)},
         trained_on_data=trained_on,
         environment=environment(),
     )
-    by = "" if config.protocol == "standard" else f"-{config.protocol}"
-    folder = run.path / "evaluations" / f"{split.name}-{path.stem}{by}"
+    by = "" if config.protocol is None else f"-{config.protocol}"
+    folder = run.path / "evaluations" / f"{plan.split}-{path.stem}{by}"
     write_json(folder / "results.json", results)
     panels = components.config.evaluation.panels
     writer = PanelWriter(
-        components.dataset,
-        split,
+        components.task,
+        plan.split,
         instantiate(components.config.index),
         folder / "panels",
         queries=panels.queries,
@@ -83,10 +80,14 @@ def evaluate(config: DictConfig) -> None:
     )
     for kind in ("random", "hardest"):
         writer.write(evaluation, kind=kind)
-    title = f"{components.dataset.name}, {split.name} split, {path.name}"
+    title = f"{components.dataset.name}, {plan.split} split, {path.name}"
     out.print(metrics_table(results["metrics"], chance=results["chance"], title=title))
     for name, value in evaluation.index.items():
         print_line(f"{name}  {100 * value:.1f} %")
+    for name, value in document.figures.items():
+        print_line(f"{name}  {100 * value:.1f} %")
+    for note in document.notes:
+        print_line(note)
     if config.audit is not None:
         _print_audit(evaluation, folder / "audit.json", k=config.audit, out=out)
         print_line(f"audit     {folder / 'audit.json'}")
@@ -101,20 +102,6 @@ def _print_audit(evaluation: Evaluation, file: Path, *, k: int, out: Console) ->
         found[direction] = audit(result.ranks, k=k)  # type: ignore[arg-type]  # of one fold, checked above
     out.print(audit_table(found, title="the same run as other libraries define it"))
     write_json(file, {direction: [asdict(row) for row in rows] for direction, rows in found.items()})
-
-
-def checkpoint_path(where: str | Path) -> Path:
-    """The checkpoint file that `where` names: itself, or best.ckpt of a run folder.
-
-    Raises `MissingFilesError` for a checkpoint outside a run folder: results are written into it.
-    """
-    path = Path(where)
-    path = (path / "checkpoints" / "best.ckpt" if path.is_dir() else path).absolute()
-    if path.is_file() and not (path.parent.parent / "config.yaml").is_file():
-        raise MissingFilesError(
-            f"{path} is in no run folder; put it in checkpoints/ of a folder with its config.yaml"
-        )
-    return path
 
 
 def restore(path: Path, overrides: Sequence[str]) -> tuple[Components, str]:

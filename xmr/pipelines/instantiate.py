@@ -18,12 +18,7 @@ def instantiate(config: DictConfig, **arguments: Any) -> Any:
     Containers arrive as plain lists and dicts. Raises `ConfigError` when a target is outside
     `ALLOWED_PACKAGES` (nothing is imported then), and what the component itself raises for bad arguments.
     """
-    for target in _targets(config):
-        if not isinstance(target, str) or target.split(".")[0] not in ALLOWED_PACKAGES:
-            raise ConfigError(
-                f"_target_={target} is outside the packages that a config may call "
-                f"({', '.join(ALLOWED_PACKAGES)}); name a class or function of one of them"
-            )
+    _check_targets(config)
     try:
         return hydra.utils.instantiate(config, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -33,6 +28,21 @@ def instantiate(config: DictConfig, **arguments: Any) -> Any:
         if isinstance(cause, TypeError | ValueError):
             raise ConfigError(f"{config.get('_target_')} can't be built: {cause}") from error
         raise
+
+
+def target_class(config: DictConfig) -> Any:
+    """The class that `config._target_` names, from a package that a config may call."""
+    _check_targets(config)
+    return hydra.utils.get_class(config._target_)
+
+
+def _check_targets(config: DictConfig) -> None:
+    for target in _targets(config):
+        if not isinstance(target, str) or target.split(".")[0] not in ALLOWED_PACKAGES:
+            raise ConfigError(
+                f"_target_={target} is outside the packages that a config may call "
+                f"({', '.join(ALLOWED_PACKAGES)}); name a class or function of one of them"
+            )
 
 
 def _targets(config: Any) -> Iterator[Any]:

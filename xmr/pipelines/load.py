@@ -16,8 +16,9 @@ from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality
 from xmr.pipelines.build import Components
 from xmr.pipelines.cli import register_resolvers
+from xmr.pipelines.early_checks import checkpoint_path
 from xmr.pipelines.encoding import Picture, QueryEncoder
-from xmr.pipelines.evaluate import checkpoint_path, restore
+from xmr.pipelines.evaluate import restore
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.run_folder import RunFolder
 
@@ -77,6 +78,10 @@ class LoadedRun:
         """N pictures, or paths of them, -> unit-norm embeddings (N, D), float32."""
         return self._encoder.encode_image(images)
 
+    def encode_composed(self, images: Sequence[Picture], texts: Sequence[str]) -> np.ndarray:
+        """N pictures with a text each -> unit-norm embeddings (N, D), by a model of composed queries."""
+        return self._encoder.encode_composed(images, texts)
+
     def search(
         self,
         *,
@@ -85,12 +90,21 @@ class LoadedRun:
         k: int = 10,
         among: str = "image",
     ) -> list[Hit]:
-        """The `k` images (`among="text"`: texts) of the split that are nearest to a text or a picture."""
-        if (text is None) == (image is None):
-            raise ConfigError("search takes a text or an image: give exactly one of them")
-        if among not in ("image", "text"):
-            raise ConfigError(f"among='{among}'; search looks among 'image' or 'text'")
-        vectors = self.encode_text([text]) if text is not None else self.encode_image([image])  # type: ignore[list-item]
+        """The `k` images (`among="text"`: texts) of the split that are nearest to a text or a picture.
+
+        A model of composed queries takes both: the images that the text makes of the picture.
+        """
+        modalities = self._components.module.model.modalities()
+        if among not in modalities:
+            raise ConfigError(f"among='{among}'; this model's search looks among {', '.join(modalities)}")
+        if text is not None and image is not None:
+            vectors = self.encode_composed([image], [text])
+        elif text is not None:
+            vectors = self.encode_text([text])
+        elif image is not None:
+            vectors = self.encode_image([image])
+        else:
+            raise ConfigError("search takes a text or an image: give one of them")
         query = Embeddings(
             torch.from_numpy(vectors), np.array(["query"]), np.array(["query"]), Modality(among)
         )
@@ -116,14 +130,13 @@ class LoadedRun:
 
     @cached_property
     def _indexes(self) -> dict[Modality, Index]:
-        sources = self._components.sources(self.split)
-        split = self.split
+        split, modalities = self.split, self._components.module.model.modalities()
         ids = {
             Modality.IMAGE: (split.image_ids, split.image_item_ids),
             Modality.TEXT: (split.text_ids, split.text_item_ids),
         }
         indexes = {}
-        for modality, source in sources.items():
+        for modality, source in self._components.sources(split, modalities).items():
             chunks = np.array_split(np.arange(len(source)), range(256, len(source), 256))
             with torch.inference_mode():
                 vectors = [self._components.module.embed(modality, source.fetch(rows)) for rows in chunks]

@@ -16,8 +16,28 @@ from xmr.core.errors import ConfigError, did_you_mean
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--info", "-i", "--config-dir", "-cd")
 
 
-def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> None:
-    """Raise `ConfigError` for the first override that names no config group, option or key."""
+# these print what there is and run nothing
+TELLING = (
+    "--help",
+    "-h",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+    "--shell-completion",
+    "-sc",
+)
+SWEEP = ("--multirun", "-m")
+
+
+def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> DictConfig:
+    """The config that the arguments ask for (of a sweep, the first).
+
+    Raises `ConfigError` for the first override that names no config group, option or key, and for several
+    values where no sweep is asked for.
+    """
     words = _settings(arguments)
     stray = [word for word in words if "=" not in word and not word.startswith("~")]
     if stray:
@@ -40,7 +60,19 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> N
             continue
         if key not in known:
             raise ConfigError(f"unknown setting '{key}'; {_nearest(key, [*known, *groups])}")
-    compose_config(conf, config_name, [_first_choice(override) for override in overrides])
+    sweeps = [override.input_line for override in overrides if override.is_sweep_override()]
+    if sweeps and not any(flag in arguments for flag in SWEEP):
+        key, _, values = str(sweeps[0]).partition("=")
+        raise ConfigError(
+            f"{key}={values} gives several values; choose one, write {key}=[{values}] where a list is meant, "
+            f"or add -m for a run of each"
+        )
+    return compose_config(conf, config_name, [_first_choice(override) for override in overrides])
+
+
+def asks_to_be_told(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is to print the help or the config, and to run nothing."""
+    return any(word.partition("=")[0] in TELLING for word in arguments)
 
 
 def _settings(arguments: Sequence[str]) -> list[str]:
@@ -50,7 +82,9 @@ def _settings(arguments: Sequence[str]) -> list[str]:
 
 
 def with_lists(arguments: Sequence[str], keys: Collection[str]) -> list[str]:
-    """`key=a,b` as `key=[a,b]` for the settings `keys`, in which Hydra would see a sweep."""
+    """`key=a,b` as `key=[a,b]` for the settings `keys`, unless a sweep is asked for."""
+    if any(flag in arguments for flag in SWEEP):
+        return list(arguments)
     words = []
     for word in arguments:
         key, equals, value = word.partition("=")

@@ -1,6 +1,5 @@
 """Retrieval panels of an evaluation: which queries, what they find, drawn and written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +7,10 @@ import numpy as np
 
 from xmr.core.protocols import Index
 from xmr.core.types import Embeddings
-from xmr.data.dataset import RetrievalDataset, Split
 from xmr.evaluation.evaluator import EvaluationResult
+from xmr.pipelines.tasks import Task
 from xmr.reporting.panels import draw_panel, save_png
-from xmr.reporting.views import QueryKind, RankedQuery, View, choose_queries, ranked_queries
+from xmr.reporting.views import QueryKind, RankedQuery, choose_queries, ranked_queries
 from xmr.training.evaluation import Evaluation
 
 
@@ -19,8 +18,8 @@ from xmr.training.evaluation import Evaluation
 class PanelWriter:
     """Draws what a model retrieves on one split into `folder`; the same queries for every model and epoch."""
 
-    dataset: RetrievalDataset
-    split: Split
+    task: Task
+    split: str
     index: Index
     folder: Path
     queries: int = 8
@@ -32,43 +31,32 @@ class PanelWriter:
         for direction, result in evaluation.results.items():
             path = self.folder / f"{direction}-{kind}{note}.png"
             title = (
-                f"{direction} · {self.dataset.name} · {self.split.name} · {kind} queries\n{_summary(result)}"
+                f"{direction} · {self.task.dataset.name} · {self.split} · {kind} queries\n{_summary(result)}"
             )
             queries = self.ranked(evaluation, direction, kind)
-            save_png(draw_panel(queries, gallery_size=result.gallery_size, title=title), path)
+            save_png(
+                draw_panel(
+                    queries, gallery_size=result.gallery_size, title=title, measures=self.index.measures
+                ),
+                path,
+            )
             paths[f"{direction}-{kind}"] = path
         return paths
 
     def ranked(self, evaluation: Evaluation, direction: str, kind: QueryKind) -> list[RankedQuery]:
         """The chosen queries of a direction with their results."""
         result = evaluation.results[direction]
-        image_first = direction == "image_to_text"
-        queries, gallery = (evaluation.image, evaluation.text)[:: 1 if image_first else -1]
+        queries, gallery = evaluation.sides[direction]
         first_ranks = result.per_query["first_rank"]
         chosen = choose_queries(result.query_ids, first_ranks, count=self.queries, kind=kind)
         self.index.add(gallery)
         rankings = self.index.search(
             queries.take(_positions(queries, result.query_ids[chosen])), k=min(self.k, len(gallery))
         )
-        views = (self._image_view(), self._text_view())[:: 1 if image_first else -1]
+        query_view, gallery_view = self.task.views(self.split, direction)
         return ranked_queries(
-            rankings, first_ranks[chosen], query_view=views[0], gallery_view=views[1], k=self.k
+            rankings, first_ranks[chosen], query_view=query_view, gallery_view=gallery_view, k=self.k
         )
-
-    def _image_view(self) -> Callable[[str], View]:
-        position = {image_id: n for n, image_id in enumerate(self.split.image_ids)}
-
-        def view(image_id: str) -> View:
-            row = position[image_id]
-            key, label = str(self.split.image_keys[row]), str(self.split.labels[row])
-            # of a label with levels (animals-nature/animal-bug) there is room for the last alone
-            return View(image=self.dataset.read_image(key), label=label.rpartition("/")[2])
-
-        return view
-
-    def _text_view(self) -> Callable[[str], View]:
-        text = dict(zip(self.split.text_ids, self.split.texts, strict=True))
-        return lambda text_id: View(text=text[text_id])
 
 
 def _positions(embeddings: Embeddings, ids: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -161,6 +160,8 @@ def with_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def environment() -> dict[str, Any]:
     """The command line, commit, versions and machine, as JSON-able values."""
+    import torch  # takes seconds, which reading a run's settings need not wait for
+
     return {
         "command": shlex.join(["python", *sys.argv]),
         "git_commit": _git("rev-parse", "HEAD"),

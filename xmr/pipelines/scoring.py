@@ -1,28 +1,23 @@
 """Scoring a split: the same pass for the untrained model, the trained one, and `evaluate.py`."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
 
-from xmr.core.errors import ConfigError
-from xmr.data.dataset import Split
 from xmr.evaluation.evaluator import flat_metrics
-from xmr.evaluation.protocol import RESULTS_SCHEMA, Protocol
-from xmr.evaluation.protocols import ready_protocol
+from xmr.evaluation.plans import Plan
+from xmr.evaluation.protocol import RESULTS_SCHEMA
 from xmr.pipelines.build import Components
 from xmr.pipelines.instantiate import instantiate
+from xmr.pipelines.tasks import protocol_for
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 
 
-def score(components: Components, split: Split, *, protocol: str = "standard") -> Evaluation:
-    """Embed and evaluate `split` with the module as it stands, by the ready protocol of that name."""
+def score(components: Components, plan: Plan) -> Evaluation:
+    """Embed and evaluate by `plan` with the module as it stands."""
     config = components.config
     callback = RetrievalEvaluation(
-        split,
-        prefix=metric_prefix(components, split),
-        protocol=protocol_of(components, split, name=protocol),
-        index=instantiate(config.index),
+        plan, prefix=metric_prefix(components, plan.split), index=instantiate(config.index)
     )
     trainer = pl.Trainer(
         accelerator=config.trainer.accelerator,
@@ -34,37 +29,28 @@ def score(components: Components, split: Split, *, protocol: str = "standard") -
         enable_model_summary=False,
         callbacks=[callback],
     )
-    trainer.validate(components.module, datamodule=components.datamodule(None, split), verbose=False)
+    data = components.datamodule(plan.split, train=False)
+    trainer.validate(components.module, datamodule=data, verbose=False)
     return callback.latest  # type: ignore[return-value]  # set by the pass
 
 
-def metric_prefix(components: Components, split: Split) -> str:
+def metric_prefix(components: Components, split: str) -> str:
     """`val/emoji`: what the names of logged metrics begin with."""
-    return f"{split.name}/{components.dataset.name}"
+    return f"{split}/{components.dataset.name}"
 
 
-def protocol_of(components: Components, split: Split, *, name: str = "standard") -> Protocol:
-    """The ready protocol of that name, for this data and split.
+def plan_of(components: Components, split: str, *, protocol: str | None = None) -> Plan:
+    """How `split` is evaluated: by the ready protocol of that name, or by that of the run.
 
-    Raises `ConfigError` for a protocol of another data set or split, or of other queries and galleries.
+    Raises `ConfigError` for a protocol of another data set, split or task.
     """
-    dataset, ready = components.dataset, ready_protocol(name)
-    for field, actual in (("data", dataset.name), ("split", split.name)):
-        if getattr(ready, field) not in ("", actual):
-            raise ConfigError(
-                f"protocol={name} is for {field}={getattr(ready, field)}, not {actual}; use protocol=standard"
-            )
-    if ready.gallery != "other modality" or ready.prompts:
-        raise ConfigError(
-            f"protocol={name} is not of images and their texts; use xmr.evaluation.evaluate with embeddings"
-        )
-    return replace(
-        ready,
-        data=dataset.name,
-        data_fingerprint=dataset.fingerprint,
-        split=split.name,
-        relevance=dataset.relevance,
-        ks=tuple(components.config.evaluation.ks),
+    settings = components.config.evaluation
+    changes: dict[str, Any] = {"ks": tuple(settings.ks)}
+    if settings.similarity is not None:
+        changes["similarity"] = settings.similarity
+    named = protocol or settings.protocol
+    return components.task.plan(
+        split, protocol_for(components.task, components.dataset, split, name=named, **changes)
     )
 
 
@@ -73,7 +59,7 @@ def results_json(components: Components, evaluation: Evaluation, **more: Any) ->
     config, model, results = components.config, components.module.model, evaluation.results
     return {
         "schema_version": RESULTS_SCHEMA,
-        "protocol": results["text_to_image"].protocol.to_json(),
+        "protocol": next(iter(results.values())).protocol.to_json(),
         "metrics": flat_metrics(results) | evaluation.index,
         "chance": flat_metrics(results, "chance"),
         "ties": {direction: result.ties for direction, result in results.items()},

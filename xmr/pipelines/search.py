@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from torch.nn.functional import normalize
 
-from xmr.core.errors import ConfigError, DataError, MissingFilesError, check_whole, did_you_mean
+from xmr.core.errors import ConfigError, DataError, MissingFilesError
 from xmr.core.files import fingerprint, sha256_file
 from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality
@@ -26,6 +26,7 @@ from xmr.index.saved_index import open_index, read_index_record
 from xmr.index.store import EmbeddingStore
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.cli import register_resolvers
+from xmr.pipelines.early_checks import check_search
 from xmr.pipelines.encoding import QueryEncoder, model_fingerprint, open_picture
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.run_folder import with_overrides
@@ -34,8 +35,8 @@ from xmr.reporting.views import RankedQuery, Result, View
 from xmr.training.checkpoints import load_checkpoint
 
 DEFAULT_K = 10
-# a picture of more is too wide to look at
-SHOWN = 20
+# a picture of more is too large to look at
+SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,24 @@ class Query:
         return " + ".join(parts)
 
     def embedding(self, encoder: QueryEncoder, thresholds: np.ndarray | None) -> Embeddings:
-        """The query as an embedding (1, D), less `thresholds`: of text and picture the normalised sum."""
+        """The query as an embedding (1, D), less `thresholds`.
+
+        Of text and picture: what the model composes them to, or of a dual encoder the normalised sum.
+        """
         vectors = []
-        if self.text is not None:
-            vectors.append(encoder.encode_text([self.text]))
-        if self.picture is not None:
-            vectors.append(encoder.encode_image([self.picture]))
+        if self.text is not None and self.picture is not None and encoder.composes:
+            vectors.append(encoder.encode_composed([self.picture], [self.text]))
+        else:
+            if self.text is not None:
+                vectors.append(encoder.encode_text([self.text]))
+            if self.picture is not None:
+                vectors.append(encoder.encode_image([self.picture]))
         vector = normalize(torch.from_numpy(np.sum(vectors, axis=0)), dim=1)
         if thresholds is not None:
             vector = vector - torch.from_numpy(thresholds)
-        modality = Modality.COMPOSED if len(vectors) == 2 else Modality.TEXT if self.text else Modality.IMAGE
+        modality = Modality.TEXT if self.text else Modality.IMAGE
+        if self.text and self.picture:
+            modality = Modality.COMPOSED
         name = np.array(["query"])
         return Embeddings(vector, name, name, modality)
 
@@ -109,11 +118,17 @@ def search(
 
     Without `index` every vector is compared. Raises `XmrError` for what can't be searched with or in.
     """
-    query = _query(text, image)
-    if k is not None:
-        check_whole(1, k=k)
-    if panel is not None and panel.is_dir():
-        raise ConfigError(f"--panel {panel} is a folder; name a PNG file")
+    check_search(
+        folder,
+        text=text,
+        image=image,
+        k=k,
+        among=among,
+        index=index,
+        panel=panel,
+        checkpoint=checkpoint,
+    )
+    query = Query(text, None if image is None else open_picture(image), image)
     store = EmbeddingStore.open(folder)
     searched, modality, place = _index(store, index, among)
     size = store.counts[modality]
@@ -127,26 +142,18 @@ def search(
     found = Found(rows, ranking.scores[0].tolist(), size, _image_reader(store, components))
     out = Console()
     say = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    if query.text and query.picture:
+    if query.text and query.picture and not encoder.composes:
         say("the query is the normalised sum of both embeddings: a dual encoder does not compose them")
     out.print(_table(found, f"{query.description}: the nearest {k} of {size:,} {place}"))
     path = panel or store.folder / "searches" / _file_name(query, f"{place} {k}")
-    save_png(_picture(query, found, f"{query.description}\n{store.folder.name} · {size:,} {place}"), path)
+    say(f"score    {searched.measures}")
+    title = f"{query.description}\n{store.folder.name} · {size:,} {place}"
+    save_png(_picture(query, found, title=title, measures=searched.measures), path)
     say(f"picture  {path}{f' (the first {SHOWN})' if k > SHOWN else ''}")
-
-
-def _query(text: str | None, image: Path | None) -> Query:
-    if text is None and image is None:
-        raise ConfigError('search takes a text, a picture or both: --text "..." --image FILE')
-    if text is not None and not text.strip():
-        raise ConfigError("--text is empty; describe what to look for")
-    return Query(text, None if image is None else open_picture(image), image)
 
 
 def _index(store: EmbeddingStore, name: str | None, among: str | None) -> tuple[Index, Modality, str]:
     """The index to search, what it finds, and what to call it: a saved one, or the store's vectors."""
-    if among is not None and among not in ("image", "text"):
-        raise ConfigError(f"--among {among}; {did_you_mean(among, ('image', 'text'))}")
     if name is None:
         modality, bits = Modality(among or "image"), store.manifest.dtype == "bits"
         plain: Index = BinaryIndex() if bits else Exact()
@@ -209,14 +216,14 @@ def _table(found: Found, title: str) -> Table:
     return table
 
 
-def _picture(query: Query, found: Found, title: str) -> Image.Image:
-    """The query and its results, as a panel of one row."""
+def _picture(query: Query, found: Found, *, title: str, measures: str) -> Image.Image:
+    """The query and its results, as a panel."""
     results = tuple(
         Result(row["id"], found.view(row), score, relevant=False)
         for row, score in list(zip(found.rows, found.scores, strict=True))[:SHOWN]
     )
     ranked = RankedQuery("query", View(query.picture, query.text), None, results)
-    return draw_panel([ranked], gallery_size=found.gallery_size, title=title)
+    return draw_panel([ranked], gallery_size=found.gallery_size, title=title, measures=measures)
 
 
 def _file_name(query: Query, place: str) -> str:

@@ -11,20 +11,22 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, check_whole, did_you_mean
+from xmr.core.errors import ConfigError, did_you_mean
 from xmr.core.files import write_json
-from xmr.data.dataset import Split
 from xmr.evaluation.evaluator import flat_metrics
 from xmr.pipelines.build import Components, build
+from xmr.pipelines.check_settings import check_settings
+from xmr.pipelines.clusters import clusters_of_items
+from xmr.pipelines.document_figures import document_figures
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, resumed_config
-from xmr.pipelines.scoring import metric_prefix, protocol_of, results_json, score
+from xmr.pipelines.scoring import metric_prefix, plan_of, results_json, score
 from xmr.reporting import wandb_run
 from xmr.reporting.curves import draw_curves
 from xmr.reporting.panels import save_png
@@ -35,7 +37,7 @@ from xmr.training.interrupt import SaveOnInterrupt, TrainingInterrupted
 from xmr.training.loggers import build_loggers
 from xmr.training.progress import RunProgress, Stopwatch
 
-WANDB_MODES = ("auto", "online", "offline", "disabled")
+VALIDATION = "val"
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ log = logging.getLogger(__name__)
 def train(config: DictConfig) -> None:
     """Run the training that `config` describes in Hydra's output folder."""
     folder = RunFolder(os.path.relpath(HydraConfig.get().runtime.output_dir))
-    _run(config, folder, resumes=False)
+    run_training(config, folder, resumes=False)
 
 
 def resume(where: str, overrides: Sequence[str]) -> None:
@@ -52,22 +54,21 @@ def resume(where: str, overrides: Sequence[str]) -> None:
     folder = RunFolder(where)
     config = resumed_config(folder, overrides)
     epoch = load_checkpoint(folder.last_checkpoint())["epoch"] + 1
-    if config.trainer.max_epochs < epoch:
+    if not config.stages and config.trainer.max_epochs < epoch:
         raise ConfigError(
             f"trainer.max_epochs={config.trainer.max_epochs}, but the run has had {epoch} epochs; use more"
         )
     logging.basicConfig(filename=folder.path / "run.log", level=logging.INFO, format=LOG_FORMAT)
-    _run(config, folder, resumes=True)
+    run_training(config, folder, resumes=True)
 
 
-def _run(config: DictConfig, folder: RunFolder, *, resumes: bool) -> None:
+def run_training(config: DictConfig, folder: RunFolder, *, resumes: bool) -> None:
     """Train and say where the results are; a run that fails before it begins leaves no folder behind."""
     console = Console(stderr=True)
     try:
-        _check(config)
+        check_settings(config)
         components = build(config)
-        train_split, val_split = components.dataset.split("train"), components.dataset.split("val")
-        run = TrainingRun(components, folder, train_split, val_split, console=console, resumes=resumes)
+        run = TrainingRun(components, folder, console=console, resumes=resumes)
         run.prepare()
     except BaseException:
         if not resumes:
@@ -86,41 +87,6 @@ def _run(config: DictConfig, folder: RunFolder, *, resumes: bool) -> None:
     run.finish()
 
 
-def _check(config: DictConfig) -> None:
-    """Raise `ConfigError` for a setting that no component checks, before any work is done."""
-    trainer, evaluation = config.trainer, config.evaluation
-    check_whole(0, seed=config.seed, workers=config.workers)
-    check_whole(1, batch_size=config.batch_size, eval_batch_size=config.eval_batch_size)
-    for name in ("max_epochs", "check_val_every_n_epoch", "log_every_n_steps"):
-        check_whole(1, **{f"trainer.{name}": trainer[name]})
-    if not isinstance(evaluation.ks, ListConfig) or not evaluation.ks:
-        raise ConfigError(
-            f"evaluation.ks={evaluation.ks}; give a list of numbers, as in evaluation.ks=[1,5,10]"
-        )
-    for k in evaluation.ks:
-        check_whole(1, **{"evaluation.ks": k})
-    if trainer.get("max_steps", -1) != -1:
-        raise ConfigError(
-            f"trainer.max_steps={trainer.max_steps} can't be resumed from; use trainer.max_epochs"
-        )
-    check_whole(
-        1,
-        **{
-            "evaluation.panels.queries": evaluation.panels.queries,
-            "evaluation.panels.k": evaluation.panels.k,
-        },
-    )
-    if trainer.check_val_every_n_epoch > trainer.max_epochs:
-        raise ConfigError(
-            f"trainer.check_val_every_n_epoch={trainer.check_val_every_n_epoch} > max_epochs="
-            f"{trainer.max_epochs}: the run would never be evaluated; use a smaller number"
-        )
-    if config.logger.wandb.mode not in WANDB_MODES:
-        raise ConfigError(
-            f"logger.wandb.mode={config.logger.wandb.mode}; use one of {', '.join(WANDB_MODES)}"
-        )
-
-
 class TrainingRun:
     """One run: the trainer with its callbacks and loggers, and the report at its end."""
 
@@ -128,23 +94,21 @@ class TrainingRun:
         self,
         components: Components,
         folder: RunFolder,
-        train_split: Split,
-        val_split: Split,
         *,
         console: Console,
         resumes: bool,
     ) -> None:
         config = components.config
-        self.components, self.folder, self.val_split = components, folder, val_split
+        self.components, self.folder = components, folder
+        self.plan = plan_of(components, VALIDATION)
         self.console = console
         self.resumes_from = folder.last_checkpoint() if resumes else None
-        self.train_split = train_split
-        self.prefix = metric_prefix(components, val_split)
-        monitor = f"{val_split.name}/{config.evaluation.monitor}"
+        self.prefix = metric_prefix(components, VALIDATION)
+        monitor = f"{VALIDATION}/{config.evaluation.monitor}"
         panels = config.evaluation.panels
         self.panels = PanelWriter(
-            components.dataset,
-            val_split,
+            components.task,
+            VALIDATION,
             instantiate(config.index),
             folder.panels,
             queries=panels.queries,
@@ -159,12 +123,12 @@ class TrainingRun:
         config = self.components.config
         callbacks = [
             RetrievalEvaluation(
-                self.val_split,
+                self.plan,
                 prefix=self.prefix,
-                protocol=protocol_of(self.components, self.val_split),
                 index=instantiate(config.index),
                 report=self._report_epoch,
             ),
+            self.components.stages,
             *(instantiate(callback) for callback in config.callbacks.values()),
             RunProgress(monitor=monitor, console=self.console),
             RandomState(),
@@ -173,8 +137,13 @@ class TrainingRun:
             self.checkpoint,
         ]
         try:
+            settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
+            settings["max_epochs"] = self.components.stages.epochs
+            if config.stages and settings.get("strategy") == "ddp":
+                # what a stage freezes gets no gradient, which DDP would wait for
+                settings["strategy"] = "ddp_find_unused_parameters_true"
             return pl.Trainer(
-                **OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
+                **settings,
                 default_root_dir=self.folder.path,
                 callbacks=callbacks,
                 plugins=[AtomicCheckpointIO()],
@@ -189,13 +158,14 @@ class TrainingRun:
 
     def prepare(self) -> None:
         """Compute the features that are missing, and score the untrained model."""
-        self.datamodule = self.components.datamodule(self.train_split, self.val_split)
-        self.untrained = flat_metrics(score(self.components, self.val_split).results)
+        self.datamodule = self.components.datamodule(VALIDATION, train=bool(self.components.stages.epochs))
+        self._find_clusters()
+        self.untrained = flat_metrics(score(self.components, self.plan).results)
         monitor = self.components.config.evaluation.monitor
         if monitor not in self.untrained:
             raise ConfigError(f"evaluation.monitor={monitor}; {did_you_mean(monitor, self.untrained)}")
-        # an optimizer that can't be built says so now
-        self.components.module.optimizer.build(self.components.module.named_parameters())
+        if self.components.stages.epochs:
+            self.components.module.build_optimizer()  # one that can't be built says so now
 
     def fit(self) -> None:
         """Train to the end."""
@@ -204,6 +174,9 @@ class TrainingRun:
             record = self.folder.describe if self.resumes_from is None else self.folder.note_resume
             record(self.components.config)
             self._open_loggers()
+        if not self.components.stages.epochs:
+            self._save_untrained()
+            return
         log.info("training starts: %s", self.folder.path)
         self.trainer.fit(
             self.components.module,
@@ -211,6 +184,24 @@ class TrainingRun:
             ckpt_path=self.resumes_from,
             weights_only=True,
         )
+
+    def _find_clusters(self) -> None:
+        """Give a loss of pseudo-classes its k-means clusters of the training images' features."""
+        loss: Any = self.components.module.loss
+        if self.resumes_from is None and hasattr(loss, "set_clusters") and self.datamodule.train is not None:
+            _, pairs = self.datamodule.train
+            loss.set_clusters(
+                clusters_of_items(
+                    pairs.images, pairs.item_index, clusters=loss.clusters, seed=self.components.config.seed
+                )
+            )
+
+    def _save_untrained(self) -> None:
+        """Write the checkpoint of a run without training, as trained ones are."""
+        module = self.components.module
+        checkpoint: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": -1, "global_step": 0}
+        module.on_save_checkpoint(checkpoint)
+        AtomicCheckpointIO().save_checkpoint(checkpoint, self.folder.checkpoints / "best.ckpt")
 
     def _open_loggers(self) -> None:
         wandb = self.components.config.logger.wandb
@@ -242,7 +233,7 @@ class TrainingRun:
         """Draw panels of every n-th epoch, while training goes on."""
         every = self.components.config.evaluation.panels.every_n_epochs
         epoch = evaluation.epoch + 1
-        if every and epoch % every == 0 and epoch < self.components.config.trainer.max_epochs:
+        if every and epoch % every == 0 and epoch < self.components.stages.epochs:
             self._publish(self.panels.write(evaluation, note=f"-epoch{epoch:03d}"), evaluation.step)
 
     def _publish(self, panels: dict[str, Path], step: int) -> None:
@@ -253,12 +244,14 @@ class TrainingRun:
         """Score the best checkpoint, write results and panels, and say where all lies."""
         best = load_checkpoint(self.folder.checkpoints / "best.ckpt")
         self.components.module.restore(best)
-        evaluation = score(self.components, self.val_split)
+        evaluation = score(self.components, self.plan)
         if not self.trainer.is_global_zero:
             return
+        document = document_figures(self.components, evaluation)
         results = results_json(
             self.components,
             evaluation,
+            document=document.to_json(),
             untrained=self.untrained,
             checkpoint="checkpoints/best.ckpt",
             epoch=best["epoch"] + 1,
@@ -300,11 +293,14 @@ class TrainingRun:
         path, dataset = self.folder.path, self.components.dataset.name
         out = Console()
         epochs = f"epoch {results['epoch']} of {results['cost']['epochs']}"
-        title = f"{dataset}, {self.val_split.name} split, best checkpoint ({epochs})"
+        title = f"{dataset}, {VALIDATION} split, best checkpoint ({epochs})"
         out.print(
             metrics_table(results["metrics"], chance=results["chance"], untrained=self.untrained, title=title)
         )
+        document = results["document"]
         lines = [
+            *(f"{name}  {100 * value:.1f} %" for name, value in document["figures"].items()),
+            *document["notes"],
             f"run folder  {path}",
             f"pictures    {path / 'panels'}",
             f"score test  python scripts/evaluate.py checkpoint={path / 'checkpoints/best.ckpt'}",

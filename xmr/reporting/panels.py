@@ -8,7 +8,8 @@ from PIL.ImageFont import FreeTypeFont
 
 from xmr.core.errors import DataError
 from xmr.core.files import atomic_path
-from xmr.reporting.typography import font, line_height, shorten, wrap
+from xmr.reporting.fonts import REPLACEMENT, readable
+from xmr.reporting.typography import draw_text, font, line_height, shorten, text_length, wrap
 from xmr.reporting.views import PICTURE, RankedQuery, Result, first_rank_text, fit
 
 # Sizes are pixels of the file, drawn for screens with two of them a point.
@@ -18,6 +19,7 @@ NARROW_QUERY_WIDTH = 340
 MARGIN = 48
 GAP = 18
 PADDING = 14
+RESULTS_A_LINE = 10
 
 PAPER = "#ffffff"
 WELL = "#f3f5f8"
@@ -30,19 +32,28 @@ SMALL = 19
 BODY = 23
 HEADING = 34
 COLOURS = 256
+LEGEND_WIDTH = 420
+"""Pixels of the marks "correct" and "not correct"."""
 
 Box = tuple[int, int, int, int]
 
 
-def draw_panel(queries: Sequence[RankedQuery], *, gallery_size: int, title: str) -> Image.Image:
+def draw_panel(
+    queries: Sequence[RankedQuery],
+    *,
+    gallery_size: int,
+    title: str,
+    measures: str = "cosine similarity to the query",
+) -> Image.Image:
     """A row a query: the query at the left, its results at the right, correct ones marked, scores below.
 
-    Where nothing is known of what is correct (`first_rank` is None), nothing is said of it. The first line
-    of `title` is the heading. Raises `DataError` when there is no query.
+    More than 10 results go on in further lines. Where nothing is known of what is correct (`first_rank` is
+    None), nothing is said of it. The first line of `title` is the heading, `measures` says what the scores
+    are (an index has that). Raises `DataError` when there is no query.
     """
     if not queries:
         raise DataError("a panel needs at least one query, and there is none; check the split")
-    return _Panel(queries, gallery_size, title).draw()
+    return _Panel(queries, gallery_size, title, measures).draw()
 
 
 def save_png(picture: Image.Image, path: Path | str) -> None:
@@ -54,33 +65,52 @@ def save_png(picture: Image.Image, path: Path | str) -> None:
 class _Panel:
     """Measures what all rows share, then draws from the top."""
 
-    def __init__(self, queries: Sequence[RankedQuery], gallery_size: int, title: str) -> None:
+    def __init__(self, queries: Sequence[RankedQuery], gallery_size: int, title: str, measures: str) -> None:
         results = [result.view for query in queries for result in query.results]
         views = [query.view for query in queries]
         self.queries, self.gallery_size = queries, gallery_size
         self.title = title.splitlines() or [""]
-        self.columns = max(len(query.results) for query in queries)
+        texts = [title, *(part for view in [*views, *results] for part in (view.text or "", view.label))]
+        self.legend = [f"number: {measures}"]
+        if any(REPLACEMENT in readable(" ".join(text.split())) for text in texts):
+            self.legend.append(f"{REPLACEMENT}: a character that no font here has")
+        self.columns = min(RESULTS_A_LINE, max(len(query.results) for query in queries))
         self.tile_width = PICTURE if all(view.image for view in results) else TEXT_TILE_WIDTH
         self.query_width = NARROW_QUERY_WIDTH if all(view.text is None for view in views) else QUERY_WIDTH
         self.small, self.strong, self.body = font(SMALL), font(SMALL, bold=True), font(BODY)
         lines_below = 2 if any(view.label for view in [*results, *views]) else 1
         self.row_height = PICTURE + 8 + line_height(self.small) * lines_below + GAP
-        # the legend needs the width of a few tiles, whatever the number of results
-        width = 2 * MARGIN + self.query_width + GAP + max(3, self.columns) * (self.tile_width + GAP)
+        tiles = self.query_width + GAP + max(3, self.columns) * (self.tile_width + GAP)
+        width = 2 * MARGIN + max(tiles, LEGEND_WIDTH + round(text_length(self.legend[0], self.small)))
         self.first_row = MARGIN + line_height(font(HEADING)) + line_height(self.body) * len(self.title) + GAP
-        height = self.first_row + len(queries) * self.row_height + GAP + line_height(self.small) + MARGIN
+        self.legend_height = len(self.legend) * line_height(self.small)
+        height = self.first_row + sum(map(self._height, queries)) + GAP + self.legend_height + MARGIN
         self.picture = Image.new("RGB", (width, height), PAPER)
         self.pen = ImageDraw.Draw(self.picture)
 
     def draw(self) -> Image.Image:
         self._draw_head()
-        for row, query in enumerate(self.queries):
-            top = self.first_row + row * self.row_height
+        top = self.first_row
+        for query in self.queries:
             self._draw_query(query, top)
-            for column, result in enumerate(query.results):
-                self._draw_result(result, self._left(column), top)
-        self._draw_legend(self.picture.height - MARGIN - line_height(self.small))
+            for rank, result in enumerate(query.results):
+                line, column = divmod(rank, RESULTS_A_LINE)
+                line_top = top + line * self._line_step
+                if line:
+                    self._draw_rank(rank, line_top)
+                self._draw_result(result, self._left(column), line_top)
+            top += self._height(query)
+        self._draw_legend(self.picture.height - MARGIN - self.legend_height)
         return self.picture
+
+    @property
+    def _line_step(self) -> int:
+        """From one line of results to the next, which has its ranks above it."""
+        return self.row_height + line_height(self.small) + 6
+
+    def _height(self, query: RankedQuery) -> int:
+        lines = max(1, -(-len(query.results) // RESULTS_A_LINE))
+        return self.row_height + (lines - 1) * self._line_step
 
     def _left(self, column: int) -> int:
         return MARGIN + self.query_width + 2 * GAP + column * (self.tile_width + GAP)
@@ -91,10 +121,14 @@ class _Panel:
         top = MARGIN + line_height(font(HEADING))
         for number, text in enumerate(self.title[1:]):
             self._line((MARGIN, top + number * line_height(self.body)), text, self.body, MUTED, width)
-        top = self.first_row - line_height(self.small) - 6
-        for column in range(self.columns):
-            middle = self._left(column) + self.tile_width / 2
-            self.pen.text((middle, top), str(column + 1), MUTED, self.small, anchor="ma")
+        for rank in range(self.columns):
+            self._draw_rank(rank, self.first_row)
+
+    def _draw_rank(self, rank: int, top: int) -> None:
+        """The number of the result of that rank (from 0) above its tile, which begins at `top`."""
+        middle = self._left(rank % RESULTS_A_LINE) + self.tile_width / 2
+        at = middle, top - line_height(self.small) - 6
+        self.pen.text(at, str(rank + 1), MUTED, self.small, anchor="ma")
 
     def _draw_query(self, query: RankedQuery, top: int) -> None:
         left, below = MARGIN, top + PICTURE + 8
@@ -148,7 +182,8 @@ class _Panel:
             self._draw_frame((left + 4, top - 8, left + 52, top + 30), relevant)
             self._draw_score((left + 70, top), meaning, relevant)
             left += 110 + round(self.strong.getlength(meaning))
-        self.pen.text((left, top), "number: cosine similarity to the query", INK, self.small)
+        for number, text in enumerate(self.legend):
+            draw_text(self.pen, (left, top + number * line_height(self.small)), text, self.small, colour=INK)
 
     def _paste(self, picture: Image.Image, left: int, top: int, width: int) -> None:
         picture = fit(picture)
@@ -161,7 +196,8 @@ class _Panel:
         self.pen.rectangle(frame, fill=fill)
         max_lines = (bottom - top - PADDING) // line_height(face)
         for number, line in enumerate(wrap(text, face, right - left - 2 * PADDING, max_lines)):
-            self.pen.text((left + PADDING, top + PADDING - 2 + number * line_height(face)), line, INK, face)
+            at = left + PADDING, top + PADDING - 2 + number * line_height(face)
+            draw_text(self.pen, at, line, face, colour=INK)
 
     def _line(self, at: tuple[int, int], text: str, face: FreeTypeFont, colour: str, width: int) -> None:
-        self.pen.text(at, shorten(text, face, width), colour, face)
+        draw_text(self.pen, at, shorten(text, face, width), face, colour=colour)

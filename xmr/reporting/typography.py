@@ -1,21 +1,26 @@
-"""Text on pictures: one font on every machine, wrapped and shortened to a width in pixels."""
+"""Text on pictures: one font on every machine, others for what it lacks, cut to a width in pixels."""
 
-from functools import cache
-from pathlib import Path
-
-from PIL import ImageFont
+from PIL.ImageDraw import ImageDraw
 from PIL.ImageFont import FreeTypeFont
+
+from xmr.reporting.fonts import font, readable, runs
+
+__all__ = ["draw_text", "font", "line_height", "shorten", "text_length", "wrap"]
 
 ELLIPSIS = "…"
 
 
-@cache
-def font(size: int, *, bold: bool = False) -> FreeTypeFont:
-    """DejaVu Sans of `size` pixels: matplotlib carries it, with Greek, Cyrillic, Arabic and accents."""
-    import matplotlib
+def text_length(text: str, face: FreeTypeFont) -> float:
+    """The width of `text` in pixels, as `draw_text` draws it."""
+    return sum(part.getlength(run) for part, run in runs(readable(text), face))
 
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
+
+def draw_text(pen: ImageDraw, at: tuple[float, float], text: str, face: FreeTypeFont, *, colour: str) -> None:
+    """Draw one line of `text`, its upper left corner at `at`; fonts that differ share a base line."""
+    left, base = at[0], at[1] + face.getmetrics()[0]
+    for part, run in runs(readable(text), face):
+        pen.text((left, base), run, colour, part, anchor="ls")
+        left += part.getlength(run)
 
 
 def line_height(face: FreeTypeFont) -> int:
@@ -26,10 +31,10 @@ def line_height(face: FreeTypeFont) -> int:
 
 def shorten(text: str, face: FreeTypeFont, width: float) -> str:
     """`text` on one line of at most `width` pixels, an ellipsis in place of what doesn't fit."""
-    text = " ".join(text.split())
-    if face.getlength(text) <= width:
+    text = readable(" ".join(text.split()))
+    if text_length(text, face) <= width:
         return text
-    kept = _longest_prefix(text, face, width - face.getlength(ELLIPSIS))
+    kept = _longest_prefix(text, face, width - text_length(ELLIPSIS, face))
     return text[:kept].rstrip() + ELLIPSIS
 
 
@@ -39,7 +44,7 @@ def wrap(text: str, face: FreeTypeFont, width: float, max_lines: int) -> list[st
     Breaks at spaces; a word wider than a line (an address, a language without spaces) is cut.
     """
     lines: list[str] = []
-    rest = " ".join(text.split())
+    rest = readable(" ".join(text.split()))
     while rest:
         if len(lines) == max_lines - 1:
             return [*lines, shorten(rest, face, width)]
@@ -56,7 +61,7 @@ def _longest_prefix(text: str, face: FreeTypeFont, width: float) -> int:
     fits, too_many = 0, len(text) + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        if face.getlength(text[:middle]) <= width:
+        if text_length(text[:middle], face) <= width:
             fits = middle
         else:
             too_many = middle

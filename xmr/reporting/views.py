@@ -34,7 +34,7 @@ class View:
 
 @dataclass(frozen=True)
 class Result:
-    """One entry found: its look, its cosine similarity to the query in [-1, 1], and whether it is correct."""
+    """One entry found: its look, its score (higher is nearer), and whether it is correct."""
 
     gallery_id: str
     view: View

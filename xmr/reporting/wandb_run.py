@@ -105,6 +105,13 @@ def log_panels(run: wandb.Run, panels: Mapping[str, Path], step: int) -> None:
     run.log({**{name: wandb.Image(str(path)) for name, path in panels.items()}, STEP: step})
 
 
+def log_html(run: wandb.Run, name: str, path: Path, step: int) -> None:
+    """Log the page at `path`, which needs no other file, under `name` (`val/projections`) at `step`."""
+    import wandb
+
+    run.log({name: wandb.Html(path.read_text(encoding="utf-8"), inject=False), STEP: step})
+
+
 def log_rankings_table(run: wandb.Run, name: str, queries: Sequence[RankedQuery], step: int) -> None:
     """Log a table under `name`: for each query its look, its first correct rank and its results in order.
 

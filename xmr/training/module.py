@@ -6,24 +6,28 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from xmr.core.distributed import gather_with_gradient, rank_and_world_size
 from xmr.core.errors import DataError, XmrError
 from xmr.core.protocols import Inputs, Loss
 from xmr.core.types import Modality
-from xmr.data.datamodule import EMBED_ORDER
 from xmr.data.sources import EmbedBatch, PairBatch
 from xmr.models.dual_encoder import DualEncoder
 from xmr.training.optimizers import OptimizerFactory
 from xmr.training.schedulers import Schedule
+from xmr.training.stages import Stages
 
 
 class RetrievalModule(pl.LightningModule):
-    """Trains a dual encoder with a loss on the embeddings of matching pairs.
+    """Trains a model with a loss on matching pairs, those of all processes together.
 
-    Batches of the modalities in `cached` hold encoder features instead of inputs. `provenance` (plain
-    containers) is stored in every checkpoint: the config, and the fingerprints of the frozen encoders,
-    whose weights are left out of it.
+    Batches of the modalities in `cached` hold encoder features instead of inputs. `stages` change over the
+    run what learns. `provenance` (plain containers) is stored in every checkpoint: the config, and the
+    fingerprints of the frozen encoders, whose weights are left out of it.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class RetrievalModule(pl.LightningModule):
         optimizer: OptimizerFactory,
         scheduler: Schedule,
         cached: frozenset[Modality] = frozenset(),
+        stages: Stages | None = None,
         log_every_n_steps: int = 50,
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
@@ -43,16 +48,43 @@ class RetrievalModule(pl.LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.cached = cached
+        self.stages = stages
         self.log_every_n_steps = log_every_n_steps
         self.provenance = dict(provenance or {})
+        self.always_frozen = model.frozen
         # frozen encoders come from their own files: a checkpoint of heads is small and quick to write
         self.left_out = tuple(f"model.{part}." for part in model.frozen if part.endswith("_encoder"))
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def last_batch(self) -> tuple[Tensor, Tensor] | None:
+        """Both sides of the last training step at unit norm, (B, D) each, without a gradient."""
+        if self._last is None:
+            return None
+        return normalize(self._last[0].float(), dim=1), normalize(self._last[1].float(), dim=1)
+
+    def setup(self, stage: str) -> None:
+        """Give each process its share of a sharded classifier, and keep that out of DDP's averages."""
+        if hasattr(self.loss, "shard"):
+            self.loss.shard()
+        local = [f"loss.{name}" for name in getattr(self.loss, "local_parameters", ())]
+        if local:
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, local)
+
+    def project(self, modality: Modality, inputs: Inputs) -> Tensor:
+        """Inputs, or features where `modality` is cached, of B items -> projections (B, D)."""
+        return self.model.project_features(modality, self._features(modality, inputs))
+
+    def _features(self, modality: Modality, inputs: Inputs) -> Any:
+        if modality is Modality.COMPOSED:
+            return {part: self._features(Modality(part), of) for part, of in inputs.items()}  # type: ignore[union-attr]
+        if modality in self.cached and isinstance(inputs, Tensor):
+            return inputs
+        return self.model.encoder(modality)(inputs)
 
     def embed(self, modality: Modality, inputs: Inputs) -> Tensor:
-        """Inputs, or features where `modality` is cached, of B items -> unit-norm embeddings (B, D)."""
-        if modality in self.cached and isinstance(inputs, Tensor):
-            return self.model.embed_features(modality, inputs)
-        return self.model.embed(modality, inputs)
+        """Inputs, or features where `modality` is cached, of B items -> embeddings (B, D)."""
+        return self.model.as_embeddings(self.project(modality, inputs))
 
     def on_train_epoch_start(self) -> None:
         """Tell the batches which epoch it is."""
@@ -60,10 +92,17 @@ class RetrievalModule(pl.LightningModule):
 
     def training_step(self, batch: PairBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, in float32; raises `XmrError` when a logged one is not finite."""
-        image = self.embed(Modality.IMAGE, batch.image)
-        text = self.embed(Modality.TEXT, batch.text)
+        first, second = self.model.SIDES
+        image, text = self.project(first, batch.image), self.project(second, batch.text)
+        if self.loss.on == "embeddings":
+            image, text = self.model.as_embeddings(image), self.model.as_embeddings(text)
+        item_id = batch.item_id
+        if rank_and_world_size()[1] > 1:
+            image, text = gather_with_gradient(image), gather_with_gradient(text)
+            item_id = gather_with_gradient(item_id)
+        self._last = image.detach(), text.detach()
         with torch.autocast(self.device.type, enabled=False):
-            loss = self.loss(image, text, batch.item_id)
+            loss = self.loss(image.float(), text.float(), item_id)
         if batch_idx % self.log_every_n_steps == 0:
             self._log_step(loss)
         return loss
@@ -83,15 +122,27 @@ class RetrievalModule(pl.LightningModule):
             logger.log_metrics(metrics, step=self.global_step + 1)
 
     def validation_step(self, batch: EmbedBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """Embeddings (B, D) of one batch of the modality that the loader stands for."""
-        return self.embed(EMBED_ORDER[dataloader_idx], batch.inputs)
+        """Embeddings (B, D) of one batch."""
+        return self.embed(batch.modality, batch.inputs)
 
     def configure_optimizers(self) -> Any:
         """The optimizer with its schedule over all steps of the run."""
-        optimizer = self.optimizer.build(self.named_parameters())
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = LambdaLR(optimizer, lambda step: self.scheduler.factor(step, total))
+        optimizer = self.build_optimizer()
+        rates: Any = lambda step: self.scheduler.factor(step, total)  # noqa: E731
+        if self.stages is not None:
+            factors = [group["stage_lr"] for group in optimizer.param_groups]
+            rates = [self.stages.rate(own, self.scheduler, total) for own in factors]
+        schedule = LambdaLR(optimizer, rates)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def build_optimizer(self) -> Optimizer:
+        """The optimizer over all that learns in any stage."""
+        if self.stages is None:
+            return self.optimizer.build(self.named_parameters())
+        learning = [name for name, parameter in self.named_parameters() if parameter.requires_grad]
+        self.stages.check_patterns(learning)
+        return self.optimizer.build(self.named_parameters(), stage_lr=self.stages.factors)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave the frozen encoders out and put the provenance in."""

@@ -43,19 +43,26 @@ class OptimizerFactory:
             check_positive(**{f"{where}.lr": settings.get("lr", lr)})
             check_at_least(0, **{f"{where}.weight_decay": settings.get("weight_decay", weight_decay)})
 
-    def build(self, named_parameters: NamedParameters) -> Optimizer:
+    def build(
+        self,
+        named_parameters: NamedParameters,
+        *,
+        stage_lr: Callable[[str], tuple[float, ...]] = lambda _: (),
+    ) -> Optimizer:
         """The optimizer; raises `ConfigError` when nothing learns, or a group matches nothing that does.
 
-        So it does for a setting of a group that the optimizer does not know.
+        So it does for a setting of a group that the optimizer does not know. `stage_lr` gives the factors
+        of a parameter's rate by stage; each group has its own in "stage_lr".
         """
-        members: dict[tuple[str, bool], list[nn.Parameter]] = {}
+        members: dict[tuple[str, bool, tuple[float, ...]], list[nn.Parameter]] = {}
         for name, parameter in named_parameters:
             if parameter.requires_grad:
                 pattern = next((p for p in self.groups if fnmatchcase(name, p)), "")
-                members.setdefault((pattern, parameter.ndim >= 2), []).append(parameter)
+                kind = (pattern, parameter.ndim >= 2, stage_lr(name))
+                members.setdefault(kind, []).append(parameter)
         if not members:
             raise ConfigError("no parameter learns: everything is in model.freeze; thaw a part")
-        unused = set(self.groups) - {pattern for pattern, _ in members}
+        unused = set(self.groups) - {pattern for pattern, _, _ in members}
         if unused:
             raise ConfigError(
                 f"optimizer.groups: {sorted(unused)} match no learning parameter, or none that an earlier "
@@ -70,8 +77,11 @@ class OptimizerFactory:
                 raise ConfigError(f"optimizer.groups['{pattern}'] sets '{name}', unknown here; {hint}")
         return optimizer
 
-    def _settings(self, pattern: str, decays: bool, parameters: list[nn.Parameter]) -> dict[str, Any]:
+    def _settings(
+        self, pattern: str, decays: bool, stage_lr: tuple[float, ...], parameters: list[nn.Parameter]
+    ) -> dict[str, Any]:
         settings = {**self.defaults, **self.groups.get(pattern, {}), "params": parameters}
+        settings |= {"stage_lr": stage_lr} if stage_lr else {}
         return settings if decays else {**settings, "weight_decay": 0.0}
 
 

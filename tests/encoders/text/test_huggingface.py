@@ -32,7 +32,21 @@ def test_minilm_does_not_depend_on_padding_either():
     assert encoder.prepare(texts)["input_ids"].shape == (3, 142)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_tokens_are_the_models_own_with_zeros_at_padding(tiny_bert):
+    encoder = HuggingFaceText(name_or_path=str(tiny_bert), pooling="tokens", max_length=12).eval()
+    assert (encoder.tokens, encoder.dim) == (12, 12 * 32)
+    features = embed(encoder, TEXTS)
+    assert features.shape == (4, encoder.dim)
+    for row, text in zip(features.view(4, 12, 32), TEXTS, strict=True):
+        tokens = encoder.prepare.tokenizer(text, truncation=True, max_length=12, return_tensors="pt")
+        with torch.no_grad():
+            theirs = encoder.model(**tokens).last_hidden_state[0]
+        assert torch.allclose(row[: len(theirs)], theirs, atol=1e-5)
+        assert not row[len(theirs) :].any()
+    assert len(theirs) < 12  # the last text is short
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "tokens"])
 def test_every_parameter_gets_a_gradient(tiny_bert, pooling):
     encoder = HuggingFaceText(name_or_path=str(tiny_bert), pooling=pooling, max_length=32)
     encoder(encoder.prepare(TEXTS)).sum().backward()

@@ -10,9 +10,17 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from xmr.core.errors import ConfigError, DataError, MissingFilesError, did_you_mean, problems_message
+from xmr.core.errors import (
+    ConfigError,
+    DataError,
+    MissingFilesError,
+    check_whole,
+    did_you_mean,
+    problems_message,
+)
 from xmr.core.files import sha256_file
 from xmr.core.types import Modality
+from xmr.encoders.image.feature_map import STRIDE, Pool, check_pool, map_features, map_tokens, pool_setting
 from xmr.encoders.transforms import ImageTransform
 
 CLASSES = 1000
@@ -24,12 +32,26 @@ class TorchvisionEncoder(nn.Module):
     ResNets give pool5 (512 or 2048), VGGs fc7 after its ReLU (4096). `weights` is a member of the model's
     weights enum ("IMAGENET1K_V2"), a file with a state dict, or None for random weights; with a file or
     None the pixels are prepared as for the enum's first member.
+
+    `pool="map"` (ResNets alone) gives the positions of the last map instead of their mean: features
+    (B, tokens * 2048), row by row of the picture. `size` is S in pixels, None for the network's own (224);
+    the share of the picture that is cropped stays as it is.
     """
 
     modality = Modality.IMAGE
 
-    def __init__(self, *, name: str = "resnet50", weights: str | None = "IMAGENET1K_V2") -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "resnet50",
+        weights: str | None = "IMAGENET1K_V2",
+        pool: Pool = "vector",
+        size: int | None = None,
+    ) -> None:
         super().__init__()
+        check_pool(pool)
+        if size is not None:
+            check_whole(STRIDE, size=size)
         known = models.list_models(module=models)
         if name not in known:
             raise ConfigError(f"unknown torchvision model name='{name}'; {did_you_mean(name, known)}")
@@ -39,22 +61,56 @@ class TorchvisionEncoder(nn.Module):
 
         self.starts_random = weights is None
         self.network: nn.Module = models.get_model(name, weights=None)
-        classifier, self.dim = _remove_classifier(self.network, name)
+        _check_size(self.network, size, name)
+        classifier, channels = _remove_classifier(self.network, name)
         if file is not None:
             _load(self.network, file, ignored=f"{classifier}.")
-        preset = (member or next(iter(enum.values()))).transforms()
-        self.prepare = ImageTransform(
-            crop=preset.crop_size[0],
-            resize=preset.resize_size[0],
-            mean=tuple(preset.mean),
-            std=tuple(preset.std),
-            interpolation=preset.interpolation.value,
-        )
-        self.preprocessing: Mapping[str, Any] = {"name": name, **self.prepare.describe()}
+        self.prepare = _transform((member or next(iter(enum.values()))).transforms(), size)
+        self.pool = pool
+        self.tokens = 1
+        if pool == "map":
+            _keep_positions(self.network, name)
+            self.tokens = map_tokens(self.prepare.crop)
+        self.dim = self.tokens * channels
+        self.preprocessing: Mapping[str, Any] = {
+            "name": name,
+            **pool_setting(pool),
+            **self.prepare.describe(),
+        }
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Pixels (B, 3, S, S) -> features (B, dim)."""
-        return self.network(inputs)
+        features = self.network(inputs)
+        if self.pool == "vector":
+            return features
+        return map_features(features.unflatten(1, (-1, self.tokens, 1)))
+
+
+def _transform(preset: Any, size: int | None) -> ImageTransform:
+    """Torchvision's preset for pictures of `size` pixels, None for its own."""
+    own = preset.crop_size[0]
+    size = size or own
+    return ImageTransform(
+        crop=size,
+        resize=round(size * preset.resize_size[0] / own),
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=preset.interpolation.value,
+    )
+
+
+def _keep_positions(network: nn.Module, name: str) -> None:
+    """Take out the pooling, so that the network gives its last map (B, C, H, W) as (B, C * H * W)."""
+    if not isinstance(network, models.ResNet):
+        raise ConfigError(f"pool=map is for ResNets, not for name='{name}'; use pool=vector, or resnet50")
+    network.avgpool = nn.Identity()
+
+
+def _check_size(network: nn.Module, size: int | None, name: str) -> None:
+    """Raise `ConfigError` for a vision transformer, which has one size, when another is asked for."""
+    own = getattr(network, "image_size", size)
+    if size not in (None, own):
+        raise ConfigError(f"size={size}, but name='{name}' takes {own} pixels alone; use size=null")
 
 
 def _remove_classifier(network: nn.Module, name: str) -> tuple[str, int]:

@@ -1,6 +1,5 @@
 """Sentences from word vectors: a GRU over them (VSE++), or their plain mean."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -9,20 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xmr.core.errors import ConfigError, DataError, check_at_least, did_you_mean
+from xmr.core.errors import ConfigError, check_at_least, did_you_mean
 from xmr.core.types import Modality
 from xmr.encoders.text.vocabulary import (
     FIRST_WORD,
     PADDING,
     UNKNOWN,
     WordTokenizer,
-    coverage_report,
     pack_words,
     unpack_words,
+    words_of,
 )
 from xmr.encoders.text.word_vectors import GLOVE_50D, WordVectors, word_vectors
 
-log = logging.getLogger(__name__)
 POOLINGS = ("mean", "sum")
 
 
@@ -84,18 +82,9 @@ class GRUText(nn.Module):
         return states[torch.arange(len(last), device=states.device), last]
 
     def fit_vocabulary(self, texts: Sequence[str]) -> None:
-        """Keep the words of the training `texts` that have a vector, and log how many have none.
-
-        Raises `DataError` when no word has one: the texts and the vectors differ in language or case.
-        """
-        report = coverage_report(self.prepare, texts)
-        seen = {word for text in texts for word in self.prepare.split(text)}
+        """Keep the words of the training `texts` that have a vector; raises `DataError` when none has."""
         matrix = self.table.weight.detach().cpu().numpy()[FIRST_WORD:]
-        kept = WordVectors(list(self.prepare.rows), matrix).restricted_to(seen)
-        if not kept.words:
-            raise DataError(f"no training word has a vector ({report}); use vectors of the texts' language")
-        self._use(kept, device=self.table.weight.device)
-        log.info("vocabulary: %s", report)
+        self._use(words_of(texts, self.prepare, matrix), device=self.table.weight.device)
 
     def get_extra_state(self) -> Tensor:
         """The vocabulary, for the checkpoint."""

@@ -11,21 +11,26 @@ from xmr.core.types import Modality
 from xmr.encoders.huggingface import config_fingerprint, load_part, load_pretrained, model_folder
 from xmr.encoders.text.tokenizer import Tokenizer
 
-POOLINGS = ("mean", "cls", "pooler")
+POOLINGS = ("mean", "cls", "pooler", "tokens")
 
 
 class HuggingFaceText(nn.Module):
     """Tokens (B, T) -> features (B, hidden size) of one vector per sentence.
 
     `pooling`: "mean" of the real tokens, padding left out (sentence-transformers); "cls", the first
-    token; "pooler", the model's own dense layer + tanh on the first token (BERT).
+    token; "pooler", the model's own dense layer + tanh on the first token (BERT); "tokens", all of them:
+    features (B, max_length * hidden size), zeros at padding.
     `name_or_path`: a folder, `package:<package>/<folder>`, or a hub name.
     """
 
     modality = Modality.TEXT
 
     def __init__(
-        self, *, name_or_path: str, pooling: Literal["mean", "cls", "pooler"] = "mean", max_length: int = 128
+        self,
+        *,
+        name_or_path: str,
+        pooling: Literal["mean", "cls", "pooler", "tokens"] = "mean",
+        max_length: int = 128,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
@@ -42,8 +47,13 @@ class HuggingFaceText(nn.Module):
             # never reached by a gradient, which DistributedDataParallel refuses
             self.model.pooler = None
         self.pooling = pooling
-        self.dim: int = config.hidden_size
-        self.prepare = Tokenizer(load_part(AutoTokenizer, folder), max_length=max_length)
+        self.tokens = max_length if pooling == "tokens" else 1
+        self.dim: int = self.tokens * config.hidden_size
+        self.prepare = Tokenizer(
+            load_part(AutoTokenizer, folder),
+            max_length=max_length,
+            padding="max_length" if pooling == "tokens" else "longest",
+        )
         self.preprocessing: Mapping[str, Any] = {
             "architecture": config_fingerprint(config),
             "pooling": pooling,
@@ -58,4 +68,5 @@ class HuggingFaceText(nn.Module):
         if self.pooling == "cls":
             return output.last_hidden_state[:, 0]
         mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)
-        return (output.last_hidden_state * mask).sum(1) / mask.sum(1)
+        real = output.last_hidden_state * mask
+        return real.flatten(1) if self.pooling == "tokens" else real.sum(1) / mask.sum(1)

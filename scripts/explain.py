@@ -1,0 +1,6 @@
+"""Say which words of captions count: python scripts/explain.py checkpoint=RUN [split=val] [queries=8]."""
+
+from xmr.pipelines.cli import run
+
+if __name__ == "__main__":
+    run("xmr.pipelines.explain:explain", config_name="explain")

@@ -1,0 +1,105 @@
+"""Projections of what a checkpoint makes of a split: pictures, and a page to explore."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from rich.console import Console
+
+from xmr.core.errors import ConfigError, check_whole, did_you_mean
+from xmr.core.types import Embeddings, Modality
+from xmr.data.dataset import RetrievalDataset
+from xmr.evaluation.projection import METHODS
+from xmr.pipelines.build import Components
+from xmr.pipelines.early_checks import checkpoint_path
+from xmr.pipelines.evaluate import restore
+from xmr.pipelines.scoring import plan_of, score
+from xmr.pipelines.tasks import Task
+from xmr.reporting.projections import Look, Plane, project_all, write_planes
+from xmr.reporting.views import View
+
+
+def project(config: DictConfig) -> None:
+    """Embed `config.split` with each of `config.checkpoint`, and draw it by each of `config.methods`."""
+    methods = _checked(config)
+    paths = [checkpoint_path(path) for path in _listed(config.checkpoint)]
+    planes: dict[str, Plane] = {}
+    look: Look | None = None
+    names = []
+    for number, path in enumerate(paths, start=1):
+        components, _ = restore(path, list(config.set))
+        embedded, own_look = embedded_split(components, config.split)
+        look = look or own_look
+        names.append(f"{components.config.name}, {path.stem}")
+        labels = class_labels(components.dataset, levels=config.label_levels)
+        drawn = project_all(embedded, labels, methods=methods, seed=config.seed, limit=config.points)
+        for method, plane in zip(methods, drawn, strict=True):
+            several = len(paths) > 1
+            key = f"{number}-{method}" if several else method
+            planes[key] = replace(plane, name=f"{number}: {plane.name}") if several else plane
+    title = f"{components.dataset.name}, {config.split} split: {_told_apart(names)}"
+    folder = Path(config.folder or _default_folder(paths[0], config.split))
+    written = write_planes(planes, folder, title=title, look=look if config.pictures else None)
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
+    for name, path in written.items():
+        say(f"{name:9} {path}")
+
+
+def embedded_split(components: Components, split: str) -> tuple[Sequence[Embeddings], Look]:
+    """The embeddings of what an evaluation on `split` searches with and in, and what each one shows."""
+    evaluation = score(components, plan_of(components, split))
+    direction, sides = next(iter(evaluation.sides.items()))
+    return sides, look_of(components.task, split, direction, sides)
+
+
+def look_of(task: Task, split: str, direction: str, sides: Sequence[Embeddings]) -> Look:
+    """What the query and gallery embeddings of a direction show."""
+    query_view, gallery_view = task.views(split, direction)
+    queries = {(sides[0].modality, str(id_)) for id_ in sides[0].ids}
+
+    def look(modality: Modality, id_: str) -> View:
+        return query_view(id_) if (modality, id_) in queries else gallery_view(id_)
+
+    return look
+
+
+def class_labels(dataset: RetrievalDataset, *, levels: int | None = None) -> dict[str, str]:
+    """The label of each item id; of a label with levels (animals-nature/animal-bug) the first `levels`."""
+    of_items = {item.item_id: item.label for item in dataset.items}
+    if dataset.relevance == "label":  # the class is the item id of its images and texts
+        of_items |= {label: label for label in of_items.values()}
+    return {item: "/".join(label.split("/")[:levels]) for item, label in of_items.items()}
+
+
+def _checked(config: DictConfig) -> list[str]:
+    """The methods; raises `ConfigError` for a setting out of range, before anything is loaded."""
+    if OmegaConf.is_missing(config, "checkpoint"):
+        raise ConfigError("name a checkpoint: scripts/project.py checkpoint=runs/.../checkpoints/best.ckpt")
+    check_whole(3, points=config.points)
+    check_whole(0, seed=config.seed)
+    if config.label_levels is not None:
+        check_whole(1, label_levels=config.label_levels)
+    methods = list(dict.fromkeys(_listed(config.methods)))
+    for method in methods:
+        if method not in METHODS:
+            raise ConfigError(f"methods={method}; {did_you_mean(str(method), METHODS)}")
+    return methods
+
+
+def _listed(value: str | ListConfig) -> list[str]:
+    return list(value) if isinstance(value, ListConfig) else [value]
+
+
+def _told_apart(names: Sequence[str]) -> str:
+    """`emoji, best`, or `1: emoji, best · 2: shapes, best`."""
+    return (
+        names[0] if len(names) == 1 else " · ".join(f"{n}: {name}" for n, name in enumerate(names, start=1))
+    )
+
+
+def _default_folder(path: Path, split: str) -> str:
+    run = os.path.relpath(path.parent.parent)
+    return f"{run}/evaluations/{split}-{path.stem}/projections"
