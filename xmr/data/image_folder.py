@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def load_image_folder(
     *,
     root: Path | str,
-    template: str = "a photo of a {label}.",
+    template: str | Sequence[str] = "a photo of a {label}.",
     fractions: Mapping[str, float] = FRACTIONS,
     val_fraction: float = 0.1,
     seed: int = 0,
@@ -27,8 +27,9 @@ def load_image_folder(
 ) -> RetrievalDataset:
     """Load `root/<split>/<class>/*` (train, val, test), or `root/<class>/*` split by `fractions`.
 
-    The text of a class is `template` with the folder's name for {label}, "_" read as a space; an image
-    matches the text of its class (relevance "label"). Where there is a train folder but none for val,
+    The text of a class is `template` with the folder's name for {label}, "_" read as a space (of several
+    templates, several texts); an image matches the texts of its class (relevance "label"). Where there is a
+    train folder but none for val,
     `val_fraction` in [0, 1) of each class in train becomes val. Fractions hold class by class, so that
     each split has its share of every class.
 
@@ -36,8 +37,10 @@ def load_image_folder(
     isn't laid out so. Files that are no images are left out and counted in a warning.
     """
     root = Path(root)
-    if "{label}" not in template:
-        raise ConfigError(f"template='{template}' has no {{label}}; write it where the class belongs")
+    templates = [template] if isinstance(template, str) else list(template)
+    for one in templates or [""]:
+        if "{label}" not in one:
+            raise ConfigError(f"template='{one}' has no {{label}}; write it where the class belongs")
     if not 0 <= val_fraction < 1:
         raise ConfigError(f"val_fraction={val_fraction} is outside [0, 1); give a share of train")
     check_fractions(fractions)
@@ -63,7 +66,7 @@ def load_image_folder(
         keys = _deal(_keys_by_class(root, root), fractions, seed)
     return RetrievalDataset(
         name=name or root.resolve().name,
-        items=tuple(_items(template, keys)),
+        items=tuple(_items(templates, keys)),
         read_image=FolderImages(root),
         relevance="label",
     )
@@ -110,9 +113,9 @@ def _deal(
     return dealt
 
 
-def _items(template: str, keys: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[Item]:
+def _items(templates: Sequence[str], keys: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[Item]:
     for split in SPLITS:
         for label, keys_of_class in keys.get(split, {}).items():
-            text = template.replace("{label}", label.replace("_", " "))
+            texts = tuple(template.replace("{label}", label.replace("_", " ")) for template in templates)
             for key in keys_of_class:
-                yield Item(item_id=key, image=key, texts=(text,), split=split, label=label)
+                yield Item(item_id=key, image=key, texts=texts, split=split, label=label)

@@ -1,5 +1,6 @@
 """Loads photographs of scenes in class folders, split as in the MIT scene set of eight classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from xmr.data.dataset import RetrievalDataset
@@ -19,7 +20,7 @@ Any other set of classes that lies so does as well: <root>/train/<class>/*, <roo
 def load_scenes(
     *,
     root: Path | str,
-    template: str = "a photo of a {label}.",
+    template: str | Sequence[str] = "a photo of a {label}.",
     val_fraction: float = 0.1,
     seed: int = 0,
     name: str = "scenes",

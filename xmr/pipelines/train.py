@@ -1,6 +1,5 @@
 """Training: from a config to a run folder with checkpoints, metrics, results and panels."""
 
-import csv
 import logging
 import os
 import sys
@@ -25,12 +24,10 @@ from xmr.pipelines.clusters import clusters_of_items
 from xmr.pipelines.document_figures import document_figures
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
+from xmr.pipelines.report import draw_projections, draw_run_curves, print_report
 from xmr.pipelines.run_folder import RunFolder, resumed_config
 from xmr.pipelines.scoring import metric_prefix, plan_of, results_json, score
 from xmr.reporting import wandb_run
-from xmr.reporting.curves import draw_curves
-from xmr.reporting.panels import save_png
-from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 from xmr.training.interrupt import SaveOnInterrupt, TrainingInterrupted
@@ -261,15 +258,22 @@ class TrainingRun:
         step = self.trainer.global_step
         for kind in ("random", "hardest"):
             self._publish(self.panels.write(evaluation, kind=kind), step)
+        self._publish_projections(evaluation, step)
         for logger in self.loggers:
             logger.finalize("success")
-        with self.folder.metrics_file.open(newline="", encoding="utf-8") as file:
-            title = f"{self.components.dataset.name} · {self.folder.run_id}"
-            curves = draw_curves(list(csv.DictReader(file)), title=title)
-        save_png(curves, self.folder.panels / "curves.png")
+        draw_run_curves(self.folder, self.components.dataset.name)
         sync = self._finish_wandb(evaluation, results["metrics"], step)
-        self._print_report(results, sync)
+        print_report(self.folder, results, split=VALIDATION, sync=sync)
+        log.info("finished: %s", results["metrics"])
         self.close(exit_code=0)
+
+    def _publish_projections(self, evaluation: Evaluation, step: int) -> None:
+        methods = self.components.config.evaluation.projections
+        paths = draw_projections(self.components, evaluation, self.folder, VALIDATION, list(methods))
+        page = paths.pop("page", None)
+        self._publish({f"projection-{name}": path for name, path in paths.items()}, step)
+        if page is not None and (run := self._wandb_run) is not None:
+            wandb_run.log_html(run, f"{self.prefix}/projections", page, step)
 
     def _finish_wandb(self, evaluation: Evaluation, metrics: dict[str, float], step: int) -> str | None:
         run = self._wandb_run
@@ -284,31 +288,3 @@ class TrainingRun:
     def close(self, *, exit_code: int) -> None:
         """End what writes to files of the run."""
         wandb_run.finish(exit_code)
-
-    def _index_lines(self, metrics: dict[str, float]) -> list[str]:
-        """What an approximate index finds of what there is to find."""
-        return [f"{name}  {100 * value:.1f} %" for name, value in metrics.items() if "/index_" in name]
-
-    def _print_report(self, results: dict[str, Any], sync: str | None) -> None:
-        path, dataset = self.folder.path, self.components.dataset.name
-        out = Console()
-        epochs = f"epoch {results['epoch']} of {results['cost']['epochs']}"
-        title = f"{dataset}, {VALIDATION} split, best checkpoint ({epochs})"
-        out.print(
-            metrics_table(results["metrics"], chance=results["chance"], untrained=self.untrained, title=title)
-        )
-        document = results["document"]
-        lines = [
-            *(f"{name}  {100 * value:.1f} %" for name, value in document["figures"].items()),
-            *document["notes"],
-            f"run folder  {path}",
-            f"pictures    {path / 'panels'}",
-            f"score test  python scripts/evaluate.py checkpoint={path / 'checkpoints/best.ckpt'}",
-        ]
-        lines.append("compare     python scripts/leaderboard.py runs/")
-        if sync:
-            lines.append(f"upload      {sync}")
-        print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-        for line in [*self._index_lines(results["metrics"]), *lines]:
-            print_line(line)
-        log.info("finished: %s", results["metrics"])

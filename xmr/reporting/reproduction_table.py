@@ -57,8 +57,7 @@ class SeedResult:
     @property
     def figures(self) -> dict[str, float]:
         """The metrics, and the figures by the definitions of source documents."""
-        document = self.results.get("document") or {}
-        return {**self.results["metrics"], **document.get("figures", {})}
+        return {**self.results["metrics"], **self.results["document"]["figures"]}
 
     @property
     def protocol(self) -> Protocol:
@@ -112,13 +111,11 @@ class Row:
 
     of: Reproduction
     metric: str
-    values: dict[int, float] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Collect the values by seed."""
-        found = {run.seed: run.figures for run in self.of.runs}
-        values = {seed: figures[self.metric] for seed, figures in found.items() if self.metric in figures}
-        object.__setattr__(self, "values", values)
+    @property
+    def values(self) -> dict[int, float]:
+        """The figure of each run that has it, by seed."""
+        return {run.seed: run.figures[self.metric] for run in self.of.runs if self.metric in run.figures}
 
     @property
     def published(self) -> float | None:
@@ -177,10 +174,10 @@ class Row:
     def _measured(self) -> str:
         text = self._show(self.mean)
         if self.deviation is not None:
-            text = f"{text} ± {self._show(self.deviation)}"
-        if len(self.of.runs) < self.of.asked:
-            return f"{text} ({len(self.of.runs)} of {self.of.asked} seeds)"
-        return text
+            text += f" ± {self._show(self.deviation)}"
+        return (
+            text if len(self.values) == self.of.asked else f"{text} ({len(self.values)} of {self.of.asked})"
+        )
 
     def _data(self) -> str:
         if not self.of.runs:
