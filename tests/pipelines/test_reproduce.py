@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.pipelines.running import command, run_script, script_here
 from xmr.core.errors import XmrError
@@ -95,11 +96,25 @@ def test_runs_are_found_again_by_their_settings() -> None:
     settings = ("data.size=30", "trainer.max_epochs=2")
     run = seed_run(*settings)
     assert run.place == seed_run(*reversed(settings)).place
-    assert run.place == seed_run(*settings, "published={source: s}").place
     assert run.place.parent == seed_run(*settings, seed=1).place.parent
     assert run.place != seed_run(*settings, seed=1).place
     assert run.place != seed_run("data.size=31", "trainer.max_epochs=2").place
     assert seed_run("paths.runs=elsewhere").place.parts[0] == "elsewhere"
+
+
+def test_a_run_made_before_the_experiment_changed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = seed_run("data.size=30", seed=2)
+    begin(run, "results.json")
+    run.folder.config_file.write_text(OmegaConf.to_yaml(run.experiment.config, resolve=True))
+    assert run.changed_settings() == []
+    then = run.folder.load_config()
+    then.merge_with({"optimizer": {"lr": 9}, "seed": 2, "callbacks": {"gone": {"every": 5}}})
+    run.folder.config_file.write_text(OmegaConf.to_yaml(then))
+    assert {"optimizer.lr", "callbacks.gone.every"} <= set(run.changed_settings())
+    assert "seed" not in run.changed_settings()
 
 
 def test_the_shown_command_makes_all_seeds() -> None:

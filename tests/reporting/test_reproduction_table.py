@@ -3,6 +3,7 @@
 import io
 import json
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,8 @@ from rich.console import Console
 
 from xmr.core.errors import ConfigError, DataError
 from xmr.evaluation.protocol import RESULTS_SCHEMA
+from xmr.reporting.reproduction import Published, Reproduction, SeedResult
 from xmr.reporting.reproduction_table import (
-    Published,
-    Reproduction,
-    SeedResult,
     notes_of,
     reproduction_markdown,
     reproduction_table,
@@ -41,7 +40,12 @@ def result(
         **more,
     }
     return SeedResult(
-        seed=seed, folder=f"runs/{seed}", results=results, environment=ENVIRONMENT, training_items=29_000
+        seed=seed,
+        folder=f"runs/{seed}",
+        results=results,
+        environment=ENVIRONMENT,
+        training_items=29_000,
+        train_seconds=60.0,
     )
 
 
@@ -153,19 +157,16 @@ def test_without_published_figures_the_monitor_is_shown(monitor: str, metrics: l
     assert notes_of([of]) == ["measured with 2 CPUs, torch 2.15.0, xmr 0.1.0, commit 0123456"]
 
 
+def test_runs_made_with_other_settings_are_named() -> None:
+    of = reproduction(result(0, 0.4), replace(result(1, 0.4), changed_settings=["optimizer.lr", "workers"]))
+    said = "dual_path, seed 1: made when other values were set for optimizer.lr, workers; remove runs/1"
+    assert [note for note in notes_of([of]) if "seed " in note and note.startswith(said)]
+    assert not [note for note in notes_of([of]) if note.startswith("dual_path, seed 0")]
+
+
 def test_each_machine_is_named_once() -> None:
-    other = SeedResult(
-        seed=1,
-        folder="runs/1",
-        results=result(1, 0.5).results,
-        environment={
-            **ENVIRONMENT,
-            "gpus": ["H100"],
-            "git_commit": None,
-            "git_changed_files": ["M a", "M b"],
-        },
-        training_items=1,
-    )
+    machine = {**ENVIRONMENT, "gpus": ["H100"], "git_commit": None, "git_changed_files": ["M a", "M b"]}
+    other = replace(result(1, 0.5), environment=machine)
     notes = notes_of([reproduction(result(0, 0.4), other, result(2, 0.4))])
     assert notes[-2:] == [
         "measured with 2 CPUs, torch 2.15.0, xmr 0.1.0, commit 0123456",

@@ -23,10 +23,8 @@ from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.overrides import check_overrides
 from xmr.pipelines.reproduction_runs import Experiment, SeedRun
 from xmr.pipelines.run_folder import RunFolder
+from xmr.reporting.reproduction import Published, Reproduction, SeedResult
 from xmr.reporting.reproduction_table import (
-    Published,
-    Reproduction,
-    SeedResult,
     notes_of,
     reproduction_markdown,
     reproduction_table,
@@ -138,6 +136,8 @@ def _collect(run: SeedRun, finished: list[SeedResult]) -> None:
         results=json.loads(run.results_file.read_text(encoding="utf-8")),
         environment=json.loads((path / "environment.json").read_text(encoding="utf-8")),
         training_items=_training_items(run.folder),
+        train_seconds=run.folder.load_results()["cost"]["train_seconds"],
+        changed_settings=run.changed_settings(),
     )
     if finished:
         check_comparable(finished[0].protocol, result.protocol)

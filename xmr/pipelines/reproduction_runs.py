@@ -4,7 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,9 @@ class Experiment:
 
     @property
     def place(self) -> Path:
-        """Where its runs go: the same settings lead to the same folder, however they are written."""
-        config: Any = OmegaConf.to_container(self.config, resolve=False)
-        settings = {name: value for name, value in config.items() if name not in ("seed", "published")}
-        return Path(self.config.paths.runs) / "reproductions" / self.name / fingerprint(settings)[:8]
+        """Where its runs go: the same overrides lead to the same folder, whatever their order."""
+        overrides = fingerprint(sorted(self.settings))[:8]
+        return Path(self.config.paths.runs) / "reproductions" / self.name / overrides
 
     @property
     def epochs(self) -> int:
@@ -96,6 +95,12 @@ class SeedRun:
         where = f"hydra.run.dir=${{run_dir:{self.place.parent},{self.place.name}}}"
         return ["train.py", f"experiment={name}", *settings, f"seed={self.seed}", where]
 
+    def changed_settings(self) -> list[str]:
+        """The settings that the run had otherwise than the experiment has them now."""
+        then, now = _flat(self.folder.load_config()), _flat(self.experiment.config)
+        changed = {key for key in {*then, *now} if key not in then or key not in now or then[key] != now[key]}
+        return sorted(key for key in changed if key.split(".")[0] not in ("seed", "published"))
+
     def bring_to_end(self, tell: Callable[[str], None]) -> None:
         """Do what is left, saying to `tell` how far it is; raises `XmrError` with a command's error."""
         before = None
@@ -143,6 +148,19 @@ class SeedRun:
     def _state(self) -> str:
         epoch = _last_epoch(self.folder.metrics_file)
         return "prepares" if epoch is None else f"epoch {epoch} of {self.experiment.epochs}"
+
+
+def _flat(config: DictConfig) -> dict[str, Any]:
+    """The values of a config by their dotted keys."""
+
+    def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, dict) and value:
+            for name, inner in value.items():
+                yield from leaves(inner, f"{key}.{name}" if key else name)
+        else:
+            yield key, value
+
+    return dict(leaves(OmegaConf.to_container(config, resolve=True), ""))
 
 
 def error_of(code: int, output: str) -> str:
