@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from xmr.core.errors import DataError
 from xmr.core.types import Embeddings, Modality
 from xmr.data.composed import composed_split
 from xmr.data.dataset import Item, RetrievalDataset
@@ -106,17 +107,41 @@ def test_composed_queries_do_not_find_their_reference():
     assert with_reference.metrics["recall@1"] == 1  # the reference itself would come first
 
 
-def test_groups_and_candidates_reach_the_evaluator():
+def test_each_group_of_queries_searches_its_own_gallery():
     split = composed_split(load_shapes(size=60), "val")
-    groups = np.array(["even", "odd"])[np.arange(len(split.query_ids)) % 2]
+    groups = np.array(["dress", "shirt"])[np.arange(len(split.query_ids)) % 2]
+    labels = np.array(["dress", "shirt", "toptee"])[np.arange(len(split.gallery_ids)) % 3]
+    split = replace(split, groups=groups, gallery_labels=labels)
+    plan = composed_plan(split, READY["fashioniq"])
+    queries, gallery = embedded(plan)
+    found = plan.rank([queries, gallery], False)["composed_to_image"]
+    of_groups = []
+    for name in ("dress", "shirt"):
+        hits = []
+        own = np.flatnonzero(groups == name)
+        among = (
+            set(np.flatnonzero(labels == name)) | set(split.target_rows[own]) | set(split.reference_rows[own])
+        )
+        rows = np.array(sorted(among))
+        for q in own:
+            order = rows[np.argsort(-(gallery.vectors[rows] @ queries.vectors[q]).numpy())]
+            hits.append(split.target_rows[q] in order[:10])
+        of_groups.append(np.mean(hits))
+        assert found.groups[name]["recall@10"] == pytest.approx(np.mean(hits))
+    assert found.metrics["recall@10"] == pytest.approx(np.mean(of_groups))
+    assert len(found.query_ids) == len(queries)
+    with pytest.raises(DataError, match="use protocol=composed"):
+        composed_plan(replace(split, groups=None), READY["fashioniq"]).rank([queries, gallery], False)
+
+
+def test_candidates_reach_the_evaluator():
+    split = composed_split(load_shapes(size=60), "val")
     ids = split.gallery_ids.tolist()
     candidates = tuple(
         (str(t), *[i for i in ids if i not in (t, r)][:4])
         for t, r in zip(split.target_ids, split.reference_ids, strict=True)
     )
-    split = replace(split, groups=groups, candidates=candidates)
-    plan = composed_plan(split, READY["fashioniq"])
-    assert set(plan.rank(embedded(plan), False)["composed_to_image"].groups) == {"even", "odd"}
+    split = replace(split, candidates=candidates)
     plan = composed_plan(split, READY["cirr"])
     found = plan.rank(embedded(plan), False)["composed_to_image"]
     assert 0 <= found.metrics["recall_subset@1"] <= found.metrics["recall_subset@3"] <= 1

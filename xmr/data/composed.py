@@ -17,8 +17,9 @@ class ComposedSplit:
     Query q starts from image `reference_ids[q]`, which stands at `reference_rows[q]` of the gallery, and
     looks for `target_ids[q]` at `target_rows[q]`; its text is `texts[q]`. A gallery image is relevant to it
     where `gallery_item_ids` equals `query_item_ids[q]`: labels where the data set's relevance is "label",
-    ids of images otherwise. `candidates` are the images that each query also ranks alone and `groups` what
-    means are taken over; None where the data set has none. Keys are those of the data set's image reader.
+    ids of images otherwise. `gallery_labels` has the items' labels ("" of what is no item). `candidates` are
+    the images that each query also ranks alone and `groups` what means are taken over; None where the data
+    set has none. Keys are those of the data set's image reader.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ComposedSplit:
     gallery_ids: np.ndarray
     gallery_keys: np.ndarray
     gallery_item_ids: np.ndarray
+    gallery_labels: np.ndarray
     candidates: tuple[tuple[str, ...], ...] | None
     groups: np.ndarray | None
 
@@ -69,7 +71,8 @@ def composed_split(dataset: RetrievalDataset, name: str) -> ComposedSplit:
         raise DataError(_no_query(dataset, name))
     gallery = _gallery(dataset, queries, name)
     row_of = {image_id: row for row, image_id in enumerate(gallery)}
-    label_of = {item.item_id: item.label for item in dataset.items} if dataset.relevance == "label" else {}
+    labels = {item.item_id: item.label for item in dataset.items}
+    label_of = labels if dataset.relevance == "label" else {}
     return ComposedSplit(
         name=name,
         query_ids=np.array([query.query_id for query in queries]),
@@ -83,6 +86,7 @@ def composed_split(dataset: RetrievalDataset, name: str) -> ComposedSplit:
         gallery_ids=np.array(list(gallery)),
         gallery_keys=np.array(list(gallery.values())),
         gallery_item_ids=np.array([label_of.get(image_id, image_id) for image_id in gallery]),
+        gallery_labels=np.array([labels.get(image_id, "") for image_id in gallery]),
         candidates=tuple(q.candidates for q in queries) if any(q.candidates for q in queries) else None,
         groups=np.array([q.group for q in queries]) if any(q.group for q in queries) else None,
     )

@@ -77,7 +77,7 @@ def evaluate(
         if protocol.subset:
             result.metrics.update(_subset_recalls(query, entry, relevance, about, protocol))
         results.append(result)
-    return _mean_of_folds(results, queries)
+    return mean_of_results(results, queries)
 
 
 def evaluate_both_directions(
@@ -102,8 +102,8 @@ def evaluate_both_directions(
         results["image_to_text"].append(_result(images, texts, there, forward, protocol))
         results["text_to_image"].append(_result(texts, images, back, backward, protocol))
     return {
-        "image_to_text": _mean_of_folds(results["image_to_text"], image),
-        "text_to_image": _mean_of_folds(results["text_to_image"], text),
+        "image_to_text": mean_of_results(results["image_to_text"], image),
+        "text_to_image": mean_of_results(results["text_to_image"], text),
     }
 
 
@@ -185,8 +185,8 @@ def _mean_of(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([of_one[name] for of_one in metrics])) for name in metrics[0]}
 
 
-def _mean_of_folds(folds: Sequence[EvaluationResult], queries: Embeddings) -> EvaluationResult:
-    """The mean metrics over the folds; the queries of all, one fold after the other.
+def mean_of_results(folds: Sequence[EvaluationResult], queries: Embeddings) -> EvaluationResult:
+    """The mean metrics over folds (or groups) of `queries`; the queries of all, one fold after the other.
 
     Queries of items that are in no fold are excluded like others without a relevant entry.
     """

@@ -1,16 +1,22 @@
 """What an evaluation embeds and how it ranks: images and texts, images of classes, or composed queries."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from xmr.core.errors import DataError
 from xmr.core.types import Embeddings, Modality
 from xmr.data.composed import ComposedSplit
 from xmr.data.dataset import Split
-from xmr.evaluation.evaluator import EvaluationResult, evaluate, evaluate_both_directions
+from xmr.evaluation.evaluator import (
+    EvaluationResult,
+    evaluate,
+    evaluate_both_directions,
+    mean_of_results,
+)
 from xmr.evaluation.inputs import PerQuery
 from xmr.evaluation.protocol import Protocol
 
@@ -101,11 +107,14 @@ def image_image_plan(queries: Split, gallery: Split, protocol: Protocol) -> Plan
 
 
 def composed_plan(split: ComposedSplit, protocol: Protocol) -> Plan:
-    """Image + text finds the image that the text makes of the reference."""
+    """Image + text finds the image that the text makes of the reference.
+
+    Where the protocol has groups (FashionIQ's categories), each ranks its own images: those labelled so, and
+    the references and targets of its queries. Metrics are means over the groups.
+    """
     about = PerQuery(
         references=split.reference_ids.tolist() if protocol.exclude == "reference" else None,
         candidates=split.candidates if protocol.subset else None,
-        groups=split.groups.tolist() if protocol.groups and split.groups is not None else None,
     )
 
     def sides(embedded: Sequence[Embeddings]) -> Sides:
@@ -113,6 +122,8 @@ def composed_plan(split: ComposedSplit, protocol: Protocol) -> Plan:
 
     def rank(embedded: Sequence[Embeddings], distributed: bool) -> dict[str, EvaluationResult]:
         queries, gallery = embedded
+        if protocol.groups:
+            return {"composed_to_image": _by_group(split, queries, gallery, protocol, distributed)}
         return {
             "composed_to_image": evaluate(queries, gallery, protocol, about=about, distributed=distributed)
         }
@@ -122,6 +133,26 @@ def composed_plan(split: ComposedSplit, protocol: Protocol) -> Plan:
         Entries(Modality.IMAGE, split.gallery_ids, split.gallery_item_ids),
     )
     return Plan(split.name, protocol, entries, sides, rank)
+
+
+def _by_group(
+    split: ComposedSplit, queries: Embeddings, gallery: Embeddings, protocol: Protocol, distributed: bool
+) -> EvaluationResult:
+    """Each group's queries in the group's own gallery, and the mean over the groups."""
+    if split.groups is None:
+        raise DataError(
+            f"protocol {protocol.name} is a mean over groups of queries, which split '{split.name}' of this "
+            f"data set does not have; use protocol=composed"
+        )
+    own = replace(protocol, groups=False)
+    results = {}
+    for name in np.unique(split.groups).tolist():
+        at = np.flatnonzero(split.groups == name)
+        rows = split.gallery_labels == name
+        rows[split.reference_rows[at]] = rows[split.target_rows[at]] = True
+        results[name] = evaluate(queries.take(at), gallery.take(rows), own, distributed=distributed)
+    metrics = {name: result.metrics for name, result in results.items()}
+    return replace(mean_of_results(list(results.values()), queries), protocol=protocol, groups=metrics)
 
 
 def _class_embeddings(prompts: Embeddings) -> Embeddings:
