@@ -23,6 +23,7 @@ from xmr.data.sources import CachedFeatures, PairDataset
 from xmr.evaluation.plans import image_text_plan
 from xmr.evaluation.protocol import Protocol
 from xmr.losses.info_nce import InfoNCE
+from xmr.losses.instance import InstanceLoss
 from xmr.models.dual_encoder import DualEncoder
 from xmr.models.heads import LinearHead, MLPHead
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
@@ -107,6 +108,13 @@ def toy_module(*, freeze: tuple[str, ...] = (), **settings: Any) -> RetrievalMod
     return RetrievalModule(**(defaults | settings))
 
 
+def sharded_loss() -> InstanceLoss:
+    """A classifier over the 48 training items that processes share."""
+    loss = InstanceLoss(sharded=True, dropout=0.0)
+    loss.set_classes(classes=48, dim=8)
+    return loss
+
+
 def toy_data(train: Sources | None = None, **settings: Any) -> tuple[RetrievalDataModule, Split]:
     """48 training items in batches of 8, and the split of 24 to evaluate on."""
     train_split, val_split = toy_splits()
@@ -166,6 +174,7 @@ class Fit:
     freeze: tuple[str, ...] = ()
     monitor: str = MONITOR
     stages: tuple[Stage, ...] = ()
+    sharded: bool = False
     trainer: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -177,6 +186,7 @@ class Fit:
         module = toy_module(
             freeze=self.freeze,
             stages=stages,
+            **({"loss": sharded_loss()} if self.sharded else {}),
             cached=frozenset(Modality(part.removesuffix("_encoder")) for part in self.freeze),
         )
         last = self.folder / "last.ckpt" if self.resume else None
@@ -201,8 +211,9 @@ class Fit:
             trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         except TrainingInterrupted as interrupted:
             sys.exit(interrupted.exit_code)
+        weights = module.state_dict()  # of a sharded classifier every process gives its rows
         if trainer.is_global_zero:
-            state = {"weights": module.state_dict(), "optimizer": trainer.optimizers[0].state_dict()}
+            state = {"weights": weights, "optimizer": trainer.optimizers[0].state_dict()}
             torch.save({**state, "random": torch.rand(4)}, self.folder / "final.pt")
 
 

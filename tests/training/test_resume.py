@@ -154,9 +154,12 @@ def test_max_steps_is_refused(tmp_path):
     assert "max_steps=9 can't be resumed from; use trainer.max_epochs" in output
 
 
-def test_two_processes_stop_together_and_resume(tmp_path):
+@pytest.mark.parametrize("sharded", [False, True], ids=["", "sharded classifier"])
+def test_two_processes_stop_together_and_resume(tmp_path, sharded):
     """The signal reaches one of them alone."""
-    fit = Fit(tmp_path / "stopped", trainer={"strategy": "ddp", "devices": 2})
+    # a norm of gradients over all processes is not what clipping sees of a shard
+    trainer = {"strategy": "ddp", "devices": 2} | ({"gradient_clip_val": None} if sharded else {})
+    fit = Fit(tmp_path / "stopped", trainer=trainer, sharded=sharded)
     whole = replace(fit, folder=tmp_path / "whole")
     assert run_in_two_processes(replace(fit, signals={(0, 2): TERM}), signalled=1) == [143, 143]
     last_batch = replace(fit, signals={(1, 5): INT}, resume=True)
@@ -164,3 +167,9 @@ def test_two_processes_stop_together_and_resume(tmp_path):
     assert run_in_two_processes(replace(fit, resume=True), signalled=0) == [0, 0]
     assert run_in_two_processes(whole, signalled=0) == [0, 0]
     check_equal(fit.folder, whole.folder)
+
+
+def test_clipping_by_the_norm_of_a_shard_is_refused(tmp_path):
+    fit = Fit(tmp_path, trainer={"strategy": "ddp", "devices": 2}, sharded=True)
+    assert run_in_two_processes(fit, signalled=0) == [1, 1]
+    assert "trainer.gradient_clip_val=null" in (tmp_path / "output.txt").read_text()

@@ -62,9 +62,9 @@ class LargeClassifier(nn.Module):
             setattr(self, name, nn.Parameter(parameter.detach()[own_rows(self.classes)].clone()))
 
     @property
-    def local_parameters(self) -> tuple[str, ...]:
-        """Names of the parameters that differ by process."""
-        return tuple(name for name, _ in self.named_parameters()) if self.shards > 1 else ()
+    def local_parameters(self) -> dict[str, int]:
+        """The parameters that differ by process, with the rows that all processes hold together."""
+        return {name: self.classes for name, _ in self.named_parameters()} if self.shards > 1 else {}
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
         """Features (S * N, D), S sides of N items, and the items' classes (N,) -> cross-entropies (S * N,).

@@ -58,9 +58,9 @@ class InstanceLoss(nn.Module):
             self.weights[side] = weight
 
     @property
-    def local_parameters(self) -> tuple[str, ...]:
-        """Names of the parameters that differ by process, which DDP must not average."""
-        return tuple(f"classifier.{name}" for name in self.classifier.local_parameters)
+    def local_parameters(self) -> dict[str, int]:
+        """The parameters that differ by process, left out of DDP, with the rows of all processes."""
+        return {f"classifier.{name}": rows for name, rows in self.classifier.local_parameters.items()}
 
     def shard(self) -> None:
         """Share a sharded classifier out, once the processes have met and before the optimizer is built."""

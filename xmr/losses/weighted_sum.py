@@ -51,13 +51,13 @@ class WeightedSum(nn.Module):
                 term.set_classes(classes=classes, dim=dim)
 
     @property
-    def local_parameters(self) -> tuple[str, ...]:
-        """Names of the parameters that differ by process, which DDP must not average."""
-        return tuple(
-            f"terms.{name}.{parameter}"
+    def local_parameters(self) -> dict[str, int]:
+        """The parameters that differ by process, left out of DDP, with the rows of all processes."""
+        return {
+            f"terms.{name}.{parameter}": rows
             for name, term in self.terms.items()
-            for parameter in getattr(term, "local_parameters", ())
-        )
+            for parameter, rows in getattr(term, "local_parameters", {}).items()
+        }
 
     def shard(self) -> None:
         """Share out the sharded classifiers of the terms, once the processes have met."""

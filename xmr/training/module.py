@@ -1,6 +1,6 @@
 """The LightningModule: one training step, and embeddings for evaluation; all else is a component."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,8 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from xmr.core.distributed import gather_with_gradient, rank_and_world_size
-from xmr.core.errors import DataError, XmrError
+from xmr.core.distributed import gather_shards, gather_with_gradient, own_rows, rank_and_world_size
+from xmr.core.errors import ConfigError, DataError, XmrError
 from xmr.core.protocols import Inputs, Loss
 from xmr.core.types import Modality
 from xmr.data.sources import EmbedBatch, PairBatch
@@ -68,6 +68,11 @@ class RetrievalModule(pl.LightningModule):
         if hasattr(self.loss, "shard"):
             self.loss.shard()
         local = [f"loss.{name}" for name in getattr(self.loss, "local_parameters", ())]
+        if local and self.trainer.gradient_clip_val:
+            raise ConfigError(
+                f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} with a sharded classifier: each "
+                f"process would clip by a norm of its own; use trainer.gradient_clip_val=null"
+            )
         if local:
             DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, local)
 
@@ -152,6 +157,19 @@ class RetrievalModule(pl.LightningModule):
             if not name.startswith(self.left_out)
         }
         checkpoint["xmr"] = self.provenance
+        self._gather_local_state(checkpoint)
+
+    def _gather_local_state(self, checkpoint: dict[str, Any]) -> None:
+        """Put the rows of all processes of what the optimizer keeps for a sharded classifier in."""
+        local = getattr(self.loss, "local_parameters", {})
+        if not local or not checkpoint.get("optimizer_states"):
+            return
+        of_loss = {id(parameter): name for name, parameter in self.loss.named_parameters()}  # type: ignore[attr-defined]
+        groups = self.trainer.optimizers[0].param_groups
+        names = [of_loss.get(id(parameter)) for group in groups for parameter in group["params"]]
+        rows = {index: local[name] for index, name in enumerate(names) if name in local}
+        _change_state(checkpoint, rows, gather_shards)
+        checkpoint["xmr_sharded"] = rows
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Take over the weights of a checkpoint; raises `XmrError` when its frozen encoders are others."""
@@ -166,6 +184,7 @@ class RetrievalModule(pl.LightningModule):
                 f"put the old data back, or start a new run"
             )
         checkpoint["state_dict"] = self._with_frozen_encoders(checkpoint)
+        _change_state(checkpoint, checkpoint.get("xmr_sharded", {}), lambda of, total: of[own_rows(total)])
 
     def _with_frozen_encoders(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
         """The state of the checkpoint with this module's own frozen encoders, once they are found equal."""
@@ -178,3 +197,16 @@ class RetrievalModule(pl.LightningModule):
                 )
         kept = {name: v for name, v in self.state_dict().items() if name.startswith(self.left_out)}
         return {**kept, **checkpoint["state_dict"]}
+
+
+def _change_state(
+    checkpoint: dict[str, Any], rows: Mapping[int, int], change: Callable[[Tensor, int], Tensor]
+) -> None:
+    """Change the matrices that the optimizer keeps for the parameters at the indexes in `rows`."""
+    state = checkpoint["optimizer_states"][0]["state"] if rows else {}
+    for index, total in rows.items():
+        # a copy: the optimizer goes on with its own
+        state[index] = {
+            name: change(value, total) if isinstance(value, Tensor) and value.ndim else value
+            for name, value in state.get(index, {}).items()
+        }
