@@ -79,6 +79,7 @@ def test_what_is_left_to_do_is_told_by_the_run_folder(
     fresh, early, stopped, done, tested = (seed_run(seed=seed, split="test") for seed in range(5))
     begin(early, "config.yaml")
     begin(stopped, "config.yaml", "checkpoints/last.ckpt")
+    stopped.folder.config_file.write_text(OmegaConf.to_yaml(stopped.experiment.config, resolve=True))
     begin(done, "results.json", "checkpoints/last.ckpt")
     begin(tested, "results.json", "evaluations/test-best/results.json")
     for run in (fresh, early):
@@ -115,6 +116,20 @@ def test_a_run_made_before_the_experiment_changed_is_told(
     run.folder.config_file.write_text(OmegaConf.to_yaml(then))
     assert {"optimizer.lr", "callbacks.gone.every"} <= set(run.changed_settings())
     assert "seed" not in run.changed_settings()
+
+
+def test_a_stopped_run_of_an_experiment_that_has_changed_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = seed_run()
+    begin(run, "config.yaml", "checkpoints/last.ckpt")
+    then = OmegaConf.create(OmegaConf.to_container(run.experiment.config, resolve=True))
+    then.merge_with({"optimizer": {"lr": 9}})
+    run.folder.config_file.write_text(OmegaConf.to_yaml(then))
+    words = run.next_command()
+    assert words is not None
+    assert words[1] == "experiment=shapes"
 
 
 def test_the_shown_command_makes_all_seeds() -> None:

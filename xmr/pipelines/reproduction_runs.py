@@ -82,14 +82,17 @@ class SeedRun:
     def next_command(self) -> list[str] | None:
         """The script and its arguments that bring the run further; None when it is done.
 
-        A run that stopped before its first checkpoint is started anew, in a folder of its own.
+        A run that stopped before its first checkpoint, or whose experiment has changed since, is started
+        anew, in a folder of its own.
         """
         folder = self.folder
         if folder.results_file.is_file():
             if self.results_file.is_file():
                 return None
             return ["scripts/evaluate.py", f"checkpoint={folder.path}", f"split={self.split}"]
-        if (folder.checkpoints / "last.ckpt").is_file():
+        # without its config.yaml, train.py says what is missing
+        same = not folder.config_file.is_file() or not self.changed_settings()
+        if (folder.checkpoints / "last.ckpt").is_file() and same:
             return ["train.py", f"resume={folder.path}"]
         name, settings = self.experiment.name, self.experiment.settings
         where = f"hydra.run.dir=${{run_dir:{self.place.parent},{self.place.name}}}"

@@ -18,7 +18,10 @@ def reproduction_table(rows: Sequence[Row]) -> Table:
     for heading in kept:
         is_number = heading in ("published", "measured", "difference")
         table.add_column(
-            heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold"
+            heading,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or heading == "metric",
+            overflow="fold",
         )
     for before, row in zip([None, *rows], rows, strict=False):
         cells = row.cells()
