@@ -128,3 +128,35 @@ def test_an_experiment_runs_to_its_end(
         known = set(results["metrics"]) | set(results["document"]["figures"])
         few = "SVM"  # needs more queries than a tiny run has
         assert {metric for metric in before.published.metrics if few not in metric} <= known
+
+
+def test_class_names_find_images_by_the_mean_of_their_prompts(
+    classes: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 001's way: nothing is trained, a class is all of its prompts, precision@100 is reported."""
+    config = composed(
+        "experiment=clip_zero_shot",
+        "data=image_folder",
+        f"data.root={classes}",
+        "data.val_fraction=0.34",
+        "data.template=['a photo of a {label}.', 'a drawing of a {label}.']",
+        "evaluation.protocol=class_precision_at_100",
+        "evaluation.ks=[1,10,100]",
+        f"encoder.image.name_or_path={tiny_clip}",
+        f"encoder.text.name_or_path={tiny_clip}",
+        f"paths.cache={tmp_path}/cache",
+        *(setting for setting in TINY if "max_epochs" not in setting),
+    )
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder(Path("runs/classes/once"))
+    run_training(config, folder, resumes=False)
+    results = json.loads(folder.results_file.read_text())
+    assert set(results["queries"]) == {"text_to_image"}
+    assert results["queries"]["text_to_image"] == 2
+    assert results["protocol"]["prompts"] == [
+        f"a {kind} of a {label}." for kind in ("drawing", "photo") for label in ("blue", "red")
+    ]
+    gallery = results["gallery"]["text_to_image"]
+    # all of the gallery is among the first 100, half of it relevant to each class
+    assert results["metrics"]["text_to_image/precision@100"] == pytest.approx(gallery / 2 / 100)
+    assert results["epoch"] == 0
