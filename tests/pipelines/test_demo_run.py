@@ -149,7 +149,7 @@ def test_a_picture_finds_itself_and_its_text(loaded: "xmr.pipelines.load.LoadedR
 
 
 def test_misuse_of_a_loaded_run_is_explained(loaded: "xmr.pipelines.load.LoadedRun", tmp_path: Path) -> None:
-    with pytest.raises(XmrError, match="exactly one"):
+    with pytest.raises(XmrError, match="give one of them"):
         loaded.search()
     with pytest.raises(XmrError, match=r"k=1000 > gallery size 266"):
         loaded.search(text="a car", k=1000)

@@ -84,8 +84,8 @@ def test_a_checkpoint_is_restored_whole(tmp_path):
     torch.manual_seed(0)
     fresh = toy_module(freeze=ENCODERS, provenance={"encoders": {"image": "aa", "text": "bb"}})
     fresh.restore(load_checkpoint(tmp_path / "last.ckpt"))
-    for name, value in module.state_dict().items():
-        assert torch.equal(fresh.state_dict()[name], value), name
+    for name, value in module.model.state_dict().items():
+        assert torch.equal(fresh.model.state_dict()[name], value), name
     other = toy_module(freeze=ENCODERS, provenance={"encoders": {"image": "aa", "text": "cc"}})
     with pytest.raises(XmrError, match=r"frozen text encoder with fingerprint bb, .* has cc"):
         other.restore(load_checkpoint(tmp_path / "last.ckpt"))

@@ -42,11 +42,11 @@ def load_fashion_iq(
 ) -> RetrievalDataset:
     """Load Fashion IQ's train and val split, of which there are published figures; both have targets.
 
-    Items are the images of a split, without texts, labelled by category (the first that lists it). A query's
-    text is its two sentences with "and" between them, its group its category. The gallery of a split is the
-    images of all `categories`: for figures as published, evaluate each category alone (categories=[dress])
-    and take the mean. An image that both splits list counts as val's. Queries that an image of another split
-    or a missing one (`skip_missing`) is in, or whose target is their reference, are left out and counted in
+    Items are the images of a split, without texts, labelled by category ("dress|toptee" where two list it).
+    A query's text is its two sentences with "and" between them, its group its category, whose images alone it
+    searches by the protocol fashioniq. An image that both splits list counts as val's. Queries that an image
+    of another split or a missing one (`skip_missing`) is in, or whose target is their reference, are left out
+    and counted in
     a warning. `images` is the folder of the images in `root`.
 
     Raises `ConfigError` for settings, `MissingFilesError` saying what to get, one `DataError` for all bad
@@ -66,7 +66,10 @@ def load_fashion_iq(
     items: dict[str, Item] = {}
     for category, split in kinds:
         for name in read_json(root / f"image_splits/split.{category}.{split}.json", list):
-            items.setdefault(str(name), Item(str(name), f"{images}/{name}.jpg", (), split, category))
+            known = items.get(str(name))
+            label = category if known is None or known.split != split else f"{known.label}|{category}"
+            if known is None or known.split == split:
+                items[str(name)] = Item(str(name), f"{images}/{name}.jpg", (), split, label)
     if skip_missing:
         items = {name: item for name, item in items.items() if (root / item.image).is_file()}
     else:

@@ -53,9 +53,9 @@ def load_nlvr(
     known to be true of; spellings that differ in case, punctuation or spaces are one sentence. `parts` of
     the repository are pooled and dealt anew, so that no sentence and no example is in two splits. A composed
     query is a drawing and its sentence; it leads to the next drawing of that sentence, if there is another.
-    `permutations` (1 to 6) is how many orders of the boxes each example has; a table's rows are taken as
-    they are. `layout` "grid" puts the boxes into a square: of a "strip", the file as it is, an encoder that
-    crops the centre sees one box.
+    `permutations` (1 to 6) is how many orders of the boxes each example has (of more than one there are no
+    composed queries); a table's rows are taken as they are. `layout` "grid" puts the boxes into a square: of
+    a "strip", the file as it is, an encoder that crops the centre sees one box.
 
     Raises `ConfigError` for settings, `MissingFilesError` saying what to get, one `DataError` for all bad
     rows. Source: Suhr et al., "A Corpus of Natural Language for Visual Reasoning", ACL 2017.
@@ -71,7 +71,8 @@ def load_nlvr(
     require_images(root, [row.image for row in rows], name="nlvr", remedy=REMEDY)
     splits = deal_apart(rows, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
     read_image = BoxGrid(root) if layout == "grid" else FolderImages(root)
-    queries = next_picture_queries(rows, splits)
+    # other orders of a reference's boxes would count as found
+    queries = next_picture_queries(rows, splits) if permutations == 1 else ()
     return RetrievalDataset("nlvr", _items(rows, splits), read_image, queries, relevance="label")
 
 

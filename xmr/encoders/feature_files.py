@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from xmr.core.errors import DataError, MissingFilesError, problems_message
 from xmr.core.files import fingerprint, sha256_file
@@ -17,7 +18,10 @@ class NpzFeatures:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            loaded = np.load(path, allow_pickle=False)
+            if not isinstance(loaded, NpzFile):
+                raise ValueError("it holds one array")
+            with loaded as arrays:
                 ids, features = arrays["ids"], arrays["features"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
@@ -29,7 +33,7 @@ class NpzFeatures:
                 f"features {path}: ids {ids.shape} and features {features.shape}; "
                 f"expected (M,) with (M, C) or (M, R, C), none of them 0"
             )
-        names = [str(name) for name in ids]
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in ids.tolist()]
         self._rows = {name: row for row, name in enumerate(names)}
         if len(self._rows) < len(names):
             twice = sorted({name for row, name in enumerate(names) if self._rows[name] != row})
@@ -67,10 +71,15 @@ class FeatureFolder:
         shapes = {name: self._open(name).shape for name in self._files}
         channels = {shape[-1] for shape in shapes.values() if shape}
         problems = [f"'{name}' is {shape}" for name, shape in shapes.items() if len(shape) not in (1, 2)]
+        problems += [f"'{name}' is {shape}" for name, shape in shapes.items() if 0 in shape]
         if problems or len(channels) > 1:
             problems += [f"vectors of {width} values" for width in sorted(channels)] * (len(channels) > 1)
             raise DataError(
-                problems_message(f"features {path}", problems, "Expected (C,) or (R, C), C the same for all.")
+                problems_message(
+                    f"features {path}",
+                    problems,
+                    "Expected (C,) or (R, C), none of them 0, C the same for all.",
+                )
             )
         self.shape = (max(shape[0] if len(shape) == 2 else 1 for shape in shapes.values()), channels.pop())
 

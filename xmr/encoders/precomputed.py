@@ -106,7 +106,7 @@ class Precomputed(nn.Module):
 
     def _names(self, key: str) -> list[str]:
         """The ids that a key may have, best first."""
-        if self.modality == Modality.TEXT:
+        if self.modality == Modality.TEXT or "|" in key:  # a picture of several has the name of none
             return [key]
         path = PurePosixPath(key)
         return [key, str(path.with_suffix("")), path.name, path.stem]

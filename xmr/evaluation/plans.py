@@ -94,7 +94,9 @@ def class_name_plan(split: Split, protocol: Protocol) -> Plan:
 
 
 def image_image_plan(queries: Split, gallery: Split, protocol: Protocol) -> Plan:
-    """Images of one split find images of their class in another."""
+    """Images of a split find images of their class in another; in the same one, others than themselves."""
+    if queries.name == gallery.name:
+        protocol = replace(protocol, exclude="self", gallery=gallery.name)
 
     def sides(embedded: Sequence[Embeddings]) -> Sides:
         return {"image_to_image": (embedded[0], embedded[1])}
@@ -148,7 +150,7 @@ def _by_group(
     results = {}
     for name in np.unique(split.groups).tolist():
         at = np.flatnonzero(split.groups == name)
-        rows = split.gallery_labels == name
+        rows = np.array([name in label.split("|") for label in split.gallery_labels.tolist()])
         rows[split.reference_rows[at]] = rows[split.target_rows[at]] = True
         results[name] = evaluate(queries.take(at), gallery.take(rows), own, distributed=distributed)
     metrics = {name: result.metrics for name, result in results.items()}

@@ -17,6 +17,7 @@ class ContrastiveLoss(nn.Module):
     """
 
     on: Literal["embeddings", "projections"] = "embeddings"
+    any_norm = True
 
     def __init__(self, *, margin: float = 1.0, negatives: int | None = 1) -> None:
         super().__init__()

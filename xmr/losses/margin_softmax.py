@@ -27,6 +27,8 @@ class MarginSoftmax(nn.Module):
         super().__init__()
         check_at_least(0, margin=margin)
         check_positive(scale=scale)
+        if margin >= math.pi:
+            raise ConfigError(f"margin={margin} is beyond pi; ArcFace's is in radians (28.6 degrees are 0.5)")
         self.margin = margin
         self.scale = scale
         self.register_parameter("weight", None)

@@ -44,6 +44,11 @@ class EmbeddingMemory(nn.Module):
             # a new tensor: the old one may still be needed for gradients
             setattr(self, side, rows[: self.size].clone())
 
+    def clear(self) -> None:
+        """Forget all rows."""
+        for side in SIDES:
+            setattr(self, side, torch.empty_like(getattr(self, side))[:0])
+
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:
         """Take as many rows as the checkpoint has."""
         for side in SIDES:

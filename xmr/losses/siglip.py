@@ -23,7 +23,7 @@ class SigLIP(nn.Module):
         super().__init__()
         check_positive(temperature=temperature)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self.bias = nn.Parameter(torch.tensor(bias))
+        self.bias = nn.Parameter(torch.tensor(float(bias)))
 
     def forward(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
         """Unit-norm (B, D), (B, D), ids (B,) -> scalar in [0, inf), summed over pairs and divided by B."""

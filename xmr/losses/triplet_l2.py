@@ -25,6 +25,7 @@ class TripletL2(nn.Module):
     """
 
     on: Literal["embeddings", "projections"] = "embeddings"
+    any_norm = True
 
     def __init__(
         self, *, miner: Miner, margin: float = 1.0, squared: bool = False, directions: str = "both"
@@ -41,7 +42,7 @@ class TripletL2(nn.Module):
     def forward(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
         """(B, D), (B, D) of any norm, ids (B,) -> scalar in [0, inf); the margin if collapsed."""
         with torch.no_grad():
-            similarity = -torch.cdist(image, text)
+            similarity = -torch.cdist(image, text, compute_mode="donot_use_mm_for_euclid_dist")
         positive = item_id[:, None] == item_id[None, :]
         sides = {
             "image_to_text": (image, text, similarity),

@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from xmr.core.errors import ConfigError, check_at_least, did_you_mean
 from xmr.core.protocols import NeedsClasses
+from xmr.losses.memory import EmbeddingMemory
 
 
 class WeightedSum(nn.Module):
@@ -38,6 +39,8 @@ class WeightedSum(nn.Module):
                 raise ConfigError(f"no term '{term}' to weigh; {did_you_mean(term, self.weights)}")
             if not side:
                 check_at_least(0, **{f"weights.{name}": weight})
+                if self.weights[term] == 0 < weight:
+                    _forget(self.terms[term])
                 self.weights[term] = weight
             elif hasattr(self.terms[term], "set_weights"):
                 self.terms[term].set_weights({side: weight})  # type: ignore[operator]
@@ -99,3 +102,10 @@ class WeightedSum(nn.Module):
         if not values or any(value is None for _, value in values):
             return None
         return sum(weight * value for weight, value in values)
+
+
+def _forget(term: nn.Module) -> None:
+    """Empty the memories of a term that was not computed: they are of a model that has learned since."""
+    for module in term.modules():
+        if isinstance(module, EmbeddingMemory):
+            module.clear()

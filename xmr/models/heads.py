@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from xmr.core.errors import ConfigError, check_positive
+from xmr.core.errors import ConfigError, DataError, check_positive
 
 
 class LinearHead(nn.Sequential):
@@ -63,7 +63,8 @@ class DualPathHead(nn.Module):
     """Linear layer and batch norm, without bias before it: features (B, in_dim) -> (B, dim).
 
     In training a ReLU follows, in evaluation none: the original trains on what comes after the ReLU and
-    tests on what comes before; `relu_in_training` and `relu_in_evaluation` choose. `hidden` puts a first
+    tests on what comes before; `relu_in_training` and `relu_in_evaluation` choose (a frozen head is in
+    evaluation). `hidden` puts a first
     layer with batch norm and ReLU before it, as the original does for images. The dropout that follows in
     the original belongs to its loss.
     Source: Zheng et al., TOMM 2020, and its code (He's initialisation).
@@ -87,6 +88,8 @@ class DualPathHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, in_dim) -> (B, dim), not negative where a ReLU follows."""
+        if self.training and len(features) == 1:
+            raise DataError("batch norm learns nothing from a batch of one; use batch_size >= 2")
         outputs = self.layers(features)
         return relu(outputs) if self._ends_in_relu() else outputs
 

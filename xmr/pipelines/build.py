@@ -1,5 +1,6 @@
 """The composition root: from a run's config to its data, model, task, stages and modules."""
 
+import copy
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,19 +84,33 @@ class Components:
         )
 
 
-def build(config: DictConfig) -> Components:
-    """All that training and evaluation need; raises `XmrError` for a bad setting before any work is done."""
+def build(config: DictConfig, *, training: bool = True) -> Components:
+    """All that training and evaluation need; raises `XmrError` for a bad setting before any work is done.
+
+    Without `training` no classifier is made and no visual words are found: a checkpoint holds what is needed.
+    """
     if config.features not in FEATURE_MODES:
         raise ConfigError(f"features={config.features}; {did_you_mean(str(config.features), FEATURE_MODES)}")
     pl.seed_everything(config.seed, workers=True, verbose=False)
     loss = instantiate(config.loss)
     optimizer, scheduler = instantiate(config.optimizer), instantiate(config.scheduler)
     dataset: RetrievalDataset = instantiate(config.data)
-    model = build_model(config, dataset)
+    model = build_model(config, dataset, training=training)
     task = task_of(model.SIDES, dataset)
-    if isinstance(loss, NeedsClasses):
-        loss.set_classes(classes=task.training_items(), dim=model_dim(config, model))
     stages = build_stages(config, model)
+    _check_weights(stages, loss)
+    if (
+        stages.epochs
+        and not model.normalize
+        and loss.on == "embeddings"
+        and not getattr(loss, "any_norm", False)
+    ):
+        raise ConfigError(
+            f"model.normalize=false, but {type(loss).__name__} is of cosines; use model.normalize=true, "
+            f"or a loss of distances (loss=triplet_l2, loss=contrastive)"
+        )
+    if training and isinstance(loss, NeedsClasses):
+        loss.set_classes(classes=task.training_items(), dim=model_dim(config, model))
     frozen = frozenset(modality for modality in model.modalities() if model.has_frozen_encoder(modality))
     module = RetrievalModule(
         model=model,
@@ -110,6 +125,7 @@ def build(config: DictConfig) -> Components:
             "encoders": {
                 str(modality): encoder_fingerprint(model.encoder_module(modality))
                 for modality in sorted(frozen)
+                if not isinstance(model.encoder_module(modality), FitsImages)
             },
             "data": task.data_fingerprint,
         },
@@ -117,7 +133,7 @@ def build(config: DictConfig) -> Components:
     return Components(config, dataset, task, module, stages)
 
 
-def build_model(config: DictConfig, dataset: RetrievalDataset) -> DualEncoder:
+def build_model(config: DictConfig, dataset: RetrievalDataset, *, training: bool = True) -> DualEncoder:
     """The model that the config describes; vocabularies are fitted to training texts and images alone."""
     model_class: type[DualEncoder] = target_class(config.model)
     parts: dict[str, Any] = {}
@@ -125,7 +141,7 @@ def build_model(config: DictConfig, dataset: RetrievalDataset) -> DualEncoder:
         encoder = instantiate(config.encoder[modality])
         if isinstance(encoder, FitsVocabulary):
             encoder.fit_vocabulary(training_texts(dataset))
-        if isinstance(encoder, FitsImages):
+        if training and isinstance(encoder, FitsImages):
             encoder.fit_images(_training_images(dataset))
         if getattr(encoder, "starts_random", False) and f"{modality}_encoder" in config.model.freeze:
             raise ConfigError(
@@ -194,6 +210,11 @@ def build_stages(config: DictConfig, model: DualEncoder) -> Stages:
     cached = [of_stage | precomputed for of_stage in cached]
     if listed is not None and not learning:
         raise ConfigError("stages: no parameter learns, as all is in model.freeze; thaw a part")
+    if listed is not None and config.trainer.check_val_every_n_epoch > sum(s.epochs for s in stages):
+        raise ConfigError(
+            f"trainer.check_val_every_n_epoch={config.trainer.check_val_every_n_epoch}, but the stages have "
+            f"{sum(s.epochs for s in stages)} epochs: the run would never be evaluated; use a smaller number"
+        )
     return Stages(
         stages,
         monitor=f"val/{config.evaluation.monitor}",
@@ -211,6 +232,18 @@ def _check_stages(stages: list[Stage], model: DualEncoder, always: frozenset[str
                 raise ConfigError(f"stages.{stage.name}.freeze leaves nothing to learn; thaw a part")
     finally:
         model.set_frozen(always)
+
+
+def _check_weights(stages: Stages, loss: Any) -> None:
+    """Raise `ConfigError` for weights that the loss does not have, in whatever stage."""
+    for stage in stages.stages:
+        if stage.loss and not hasattr(loss, "set_weights"):
+            raise ConfigError(
+                f"stages.{stage.name}.loss weighs terms, but {type(loss).__name__} has none; use a loss with "
+                f"terms (loss=instance_ranking), or leave it out"
+            )
+        if stage.loss:
+            copy.deepcopy(loss).set_weights(dict(stage.loss))
 
 
 def _device(accelerator: str) -> torch.device:

@@ -1,8 +1,11 @@
 """Checks of the settings that no component checks, before any work is done."""
 
+from importlib.util import find_spec
+
 from omegaconf import DictConfig, ListConfig
 
-from xmr.core.errors import ConfigError, check_whole
+from xmr.core.errors import ConfigError, check_whole, did_you_mean
+from xmr.evaluation.projection import METHODS
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
@@ -15,11 +18,11 @@ def check_settings(config: DictConfig) -> None:
     check_whole(0, **{"trainer.max_epochs": trainer.max_epochs})
     for name in ("check_val_every_n_epoch", "log_every_n_steps"):
         check_whole(1, **{f"trainer.{name}": trainer[name]})
-    if not isinstance(evaluation.ks, ListConfig) or not evaluation.ks:
+    if evaluation.ks is not None and (not isinstance(evaluation.ks, ListConfig) or not evaluation.ks):
         raise ConfigError(
             f"evaluation.ks={evaluation.ks}; give a list of numbers, as in evaluation.ks=[1,5,10]"
         )
-    for k in evaluation.ks:
+    for k in evaluation.ks or ():
         check_whole(1, **{"evaluation.ks": k})
     if trainer.get("max_steps", -1) != -1:
         raise ConfigError(
@@ -42,7 +45,23 @@ def check_settings(config: DictConfig) -> None:
             f"trainer.check_val_every_n_epoch={trainer.check_val_every_n_epoch} > max_epochs="
             f"{trainer.max_epochs}: the run would never be evaluated; use a smaller number"
         )
+    _check_projections(config)
     if config.logger.wandb.mode not in WANDB_MODES:
         raise ConfigError(
             f"logger.wandb.mode={config.logger.wandb.mode}; use one of {', '.join(WANDB_MODES)}"
         )
+
+
+def _check_projections(config: DictConfig) -> None:
+    methods = config.evaluation.get("projections") or []
+    if not isinstance(methods, ListConfig | list):
+        raise ConfigError(
+            f"evaluation.projections={methods}; give a list, as in evaluation.projections=[pca]"
+        )
+    for method in methods:
+        if method not in METHODS:
+            raise ConfigError(f"evaluation.projections={method}; {did_you_mean(str(method), METHODS)}")
+    if "fc2" in methods and config.model.dim != 2:
+        raise ConfigError(f"evaluation.projections=fc2 needs model.dim=2, not {config.model.dim}")
+    if "umap" in methods and find_spec("umap") is None:
+        raise ConfigError("evaluation.projections=umap needs umap-learn: pip install 'xmr[projection]'")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xmr.core.errors import DataError
+from xmr.core.errors import XmrError
 from xmr.core.types import Modality
 from xmr.data.sources import Source
 from xmr.evaluation.audit import figure
@@ -73,7 +73,7 @@ def _composed(components: Components, evaluation: Evaluation) -> DocumentFigures
     train = _embed_queries(components)
     try:
         svm = cluster_svm_accuracy(train, queries.vectors, seed=components.config.seed)
-    except DataError as error:
+    except XmrError as error:
         return DocumentFigures(figures, (f"no SVM accuracy: {error}",))
     figures |= {
         "SVM accuracy on 15 k-means clusters": svm.mean,

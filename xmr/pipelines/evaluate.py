@@ -17,10 +17,9 @@ from xmr.evaluation.audit import audit
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.document_figures import document_figures
 from xmr.pipelines.early_checks import check_evaluate, checkpoint_path
-from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
-from xmr.pipelines.scoring import plan_of, results_json, score
+from xmr.pipelines.scoring import index_of, plan_of, results_json, score
 from xmr.reporting.audit_table import audit_table
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
@@ -73,7 +72,7 @@ def evaluate(config: DictConfig) -> None:
     writer = PanelWriter(
         components.task,
         plan.split,
-        instantiate(components.config.index),
+        index_of(components.config, plan),
         folder / "panels",
         queries=panels.queries,
         k=panels.k,
@@ -108,6 +107,6 @@ def restore(path: Path, overrides: Sequence[str]) -> tuple[Components, str]:
     """The data and the trained module of a checkpoint, and the fingerprint of the data it was trained on."""
     checkpoint = load_checkpoint(path)
     config = with_overrides(OmegaConf.create(checkpoint["xmr"]["config"]), overrides)
-    components = build(config)
+    components = build(config, training=False)
     components.module.restore(checkpoint)
     return components, checkpoint["xmr"]["data"]

@@ -19,8 +19,8 @@ from xmr.pipelines.cli import register_resolvers
 from xmr.pipelines.early_checks import checkpoint_path
 from xmr.pipelines.encoding import Picture, QueryEncoder
 from xmr.pipelines.evaluate import restore
-from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.run_folder import RunFolder
+from xmr.pipelines.scoring import index_of, plan_of
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,12 @@ class LoadedRun:
             Modality.IMAGE: (split.image_ids, split.image_item_ids),
             Modality.TEXT: (split.text_ids, split.text_item_ids),
         }
-        indexes = {}
+        indexes, plan = {}, plan_of(self._components, split.name)
         for modality, source in self._components.sources(split, modalities).items():
             chunks = np.array_split(np.arange(len(source)), range(256, len(source), 256))
             with torch.inference_mode():
                 vectors = [self._components.module.embed(modality, source.fetch(rows)) for rows in chunks]
-            index = instantiate(self._components.config.index)
+            index = index_of(self._components.config, plan)
             index.add(Embeddings(torch.cat(vectors), *ids[modality], modality))
             indexes[modality] = index
         return indexes

@@ -3,7 +3,11 @@
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
 
+from xmr.core.distributed import rank_and_world_size
+from xmr.core.protocols import Index
 from xmr.evaluation.evaluator import flat_metrics
 from xmr.evaluation.plans import Plan
 from xmr.evaluation.protocol import RESULTS_SCHEMA
@@ -17,11 +21,13 @@ def score(components: Components, plan: Plan) -> Evaluation:
     """Embed and evaluate by `plan` with the module as it stands."""
     config = components.config
     callback = RetrievalEvaluation(
-        plan, prefix=metric_prefix(components, plan.split), index=instantiate(config.index)
+        plan, prefix=metric_prefix(components, plan.split), index=index_of(config, plan)
     )
+    cuda = components.device.type == "cuda" and rank_and_world_size()[1] > 1
     trainer = pl.Trainer(
         accelerator=config.trainer.accelerator,
-        devices=1,
+        # in a distributed run each process on its own device
+        devices=[torch.cuda.current_device()] if cuda else 1,
         precision=config.trainer.precision,
         logger=False,
         enable_checkpointing=False,
@@ -32,6 +38,14 @@ def score(components: Components, plan: Plan) -> Evaluation:
     data = components.datamodule(plan.split, train=False)
     trainer.validate(components.module, datamodule=data, verbose=False)
     return callback.latest  # type: ignore[return-value]  # set by the pass
+
+
+def index_of(config: DictConfig, plan: Plan) -> Index:
+    """The configured index, measuring as the plan's protocol does where it can choose."""
+    own = config.index
+    if plan.protocol.similarity == "l2" and own.get("metric") == "ip":
+        own = OmegaConf.merge(own, {"metric": "l2"})
+    return instantiate(own)
 
 
 def metric_prefix(components: Components, split: str) -> str:
@@ -45,7 +59,7 @@ def plan_of(components: Components, split: str, *, protocol: str | None = None) 
     Raises `ConfigError` for a protocol of another data set, split or task.
     """
     settings = components.config.evaluation
-    changes: dict[str, Any] = {"ks": tuple(settings.ks)}
+    changes: dict[str, Any] = {} if settings.ks is None else {"ks": tuple(settings.ks)}
     if settings.similarity is not None:
         changes["similarity"] = settings.similarity
     named = protocol or settings.protocol

@@ -184,7 +184,9 @@ def load_model(store: EmbeddingStore, checkpoint: Path | None = None) -> Compone
     if sha256_file(path) != record.checkpoint_sha256:
         raise DataError(f"{path} is not the checkpoint that {store.folder} was made with; {remedy}")
     register_resolvers()
-    components = build(with_overrides(OmegaConf.create(record.config), ["trainer.accelerator=cpu"]))
+    components = build(
+        with_overrides(OmegaConf.create(record.config), ["trainer.accelerator=cpu"]), training=False
+    )
     components.module.restore(load_checkpoint(path))
     if (found := model_fingerprint(components.module.model)) != record.fingerprint:
         raise DataError(

@@ -26,7 +26,7 @@ from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.report import draw_projections, draw_run_curves, print_report
 from xmr.pipelines.run_folder import RunFolder, resumed_config
-from xmr.pipelines.scoring import metric_prefix, plan_of, results_json, score
+from xmr.pipelines.scoring import index_of, metric_prefix, plan_of, results_json, score
 from xmr.reporting import wandb_run
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
@@ -73,6 +73,7 @@ def run_training(config: DictConfig, folder: RunFolder, *, resumes: bool) -> Non
         raise
     try:
         run.fit()
+        run.finish()
     except TrainingInterrupted as interrupted:
         print_line = partial(console.print, markup=False, highlight=False, soft_wrap=True)
         print_line(f"{interrupted}; saved. Go on with: python train.py resume={folder.path}")
@@ -81,7 +82,6 @@ def run_training(config: DictConfig, folder: RunFolder, *, resumes: bool) -> Non
     except BaseException:
         run.close(exit_code=1)
         raise
-    run.finish()
 
 
 class TrainingRun:
@@ -106,7 +106,7 @@ class TrainingRun:
         self.panels = PanelWriter(
             components.task,
             VALIDATION,
-            instantiate(config.index),
+            index_of(config, self.plan),
             folder.panels,
             queries=panels.queries,
             k=panels.k,
@@ -122,7 +122,7 @@ class TrainingRun:
             RetrievalEvaluation(
                 self.plan,
                 prefix=self.prefix,
-                index=instantiate(config.index),
+                index=index_of(config, self.plan),
                 report=self._report_epoch,
             ),
             self.components.stages,
@@ -136,8 +136,10 @@ class TrainingRun:
         try:
             settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
             settings["max_epochs"] = self.components.stages.epochs
-            if config.stages and settings.get("strategy") == "ddp":
-                # what a stage freezes gets no gradient, which DDP would wait for
+            weighs = hasattr(self.components.module.loss, "set_weights")
+            several = settings.get("devices", 1) not in (1, "1") or settings.get("num_nodes", 1) > 1
+            if (config.stages or weighs) and several and settings.get("strategy", "auto") in ("auto", "ddp"):
+                # what rests in a stage, or has weight 0, gets no gradient: DDP would wait for it
                 settings["strategy"] = "ddp_find_unused_parameters_true"
             return pl.Trainer(
                 **settings,

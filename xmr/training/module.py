@@ -16,6 +16,7 @@ from xmr.core.errors import ConfigError, DataError, XmrError
 from xmr.core.protocols import Inputs, Loss
 from xmr.core.types import Modality
 from xmr.data.sources import EmbedBatch, PairBatch
+from xmr.encoders.image.sift_bovw import FitsImages
 from xmr.models.dual_encoder import DualEncoder
 from xmr.training.optimizers import OptimizerFactory
 from xmr.training.schedulers import Schedule
@@ -53,7 +54,12 @@ class RetrievalModule(pl.LightningModule):
         self.provenance = dict(provenance or {})
         self.always_frozen = model.frozen
         # frozen encoders come from their own files: a checkpoint of heads is small and quick to write
-        self.left_out = tuple(f"model.{part}." for part in model.frozen if part.endswith("_encoder"))
+        self.left_out = tuple(
+            f"model.{part}."
+            for part in model.frozen
+            # one that was fitted to training images has no file of its own
+            if part.endswith("_encoder") and not isinstance(getattr(model, part), FitsImages)
+        )
         self._last: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -172,8 +178,11 @@ class RetrievalModule(pl.LightningModule):
         checkpoint["xmr_sharded"] = rows
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the weights of a checkpoint; raises `XmrError` when its frozen encoders are others."""
-        self.load_state_dict(self._with_frozen_encoders(checkpoint))
+        """Take over the model of a checkpoint; raises `XmrError` when its frozen encoders are others."""
+        state = self._with_frozen_encoders(checkpoint)
+        self.model.load_state_dict(
+            {name.removeprefix("model."): v for name, v in state.items() if name.startswith("model.")}
+        )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Prepare a checkpoint to go on with; raises `XmrError` when encoders or data are others."""

@@ -33,7 +33,9 @@ class Stage:
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "freeze", tuple(self.freeze))
+        object.__setattr__(self, "freeze", tuple(self.freeze or ()))
+        for name in ("lr", "loss"):
+            object.__setattr__(self, name, dict(getattr(self, name) or {}))
         check_whole(0, **{f"stages.{self.name}.epochs": self.epochs})
         for pattern, factor in self.lr.items():
             check_positive(**{f"stages.{self.name}.lr['{pattern}']": factor})
@@ -66,6 +68,9 @@ class Stages(pl.Callback):
         self._best: float | None = None
         self._waited = 0
         self._steps_per_epoch = 1
+        self._applied = 0  # how many stages have been put in force
+        self._finished = False
+        self._skip_empty()
         self._set_live()
 
     @property
@@ -96,7 +101,8 @@ class Stages(pl.Callback):
         def factor(step: int) -> float:
             number, begin = self._stage_at(step)
             length = self.stages[number].epochs * self._steps_per_epoch
-            return factors[number] * schedule.factor(step - begin, length)
+            # torch asks for step 0 when a resumed run builds the schedule
+            return factors[number] * schedule.factor(max(0, step - begin), length)
 
         return factor
 
@@ -111,26 +117,24 @@ class Stages(pl.Callback):
         return number, begin
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin, or go on in the middle of an epoch."""
+        """Begin, or go on in the middle of an epoch; a run whose last stage has ended does not go on."""
         self._apply(trainer, pl_module)
+        trainer.should_stop = self._finished
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Enter the next stage when this one has had its epochs, or was ended early."""
-        while (
-            len(self._starts) < len(self.stages)
-            and trainer.current_epoch >= self._starts[-1][0] + self.current.epochs
-        ) or self._ends_early():
-            self._starts.append((trainer.current_epoch, trainer.global_step))
-            self._best, self._waited = None, 0
+        """Put the stage in force that the epoch before led to."""
+        if self._applied < len(self._starts):
             self._apply(trainer, pl_module)
             log.info("stage %s starts at epoch %d", self.current.name, trainer.current_epoch + 1)
 
-    def _ends_early(self) -> bool:
-        patience = self.current.patience
-        return patience is not None and self._waited >= patience and len(self._starts) < len(self.stages)
+    def _skip_empty(self) -> None:
+        """Go past stages without an epoch."""
+        while self.current.epochs == 0 and len(self._starts) < len(self.stages):
+            self._starts.append(self._starts[-1])
 
     def _apply(self, trainer: pl.Trainer, pl_module: Any) -> None:
         stage, number = self.current, len(self._starts) - 1
+        self._applied = len(self._starts)
         if len(self.stages) > 1:
             pl_module.model.set_frozen(pl_module.always_frozen.union(stage.freeze))
         if stage.loss:
@@ -159,19 +163,34 @@ class Stages(pl.Callback):
             self._waited += 1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End the run with the last stage, which may come before the sum of all epochs."""
+        """Lead to the next stage when this one has had its epochs or waited long enough, or end the run.
+
+        This comes before the epoch's checkpoint, so that a resumed run's workers read for the right stage.
+        """
+        patience = self.current.patience
+        whole = trainer.current_epoch + 1 >= self._starts[-1][0] + self.current.epochs
+        if not whole and (patience is None or self._waited < patience):
+            return
         if len(self._starts) == len(self.stages):
-            patience = self.current.patience
-            whole = trainer.current_epoch + 1 >= self._starts[-1][0] + self.current.epochs
-            if whole or (patience is not None and self._waited >= patience):
-                trainer.should_stop = True
+            self._finished = trainer.should_stop = True
+            return
+        self._starts.append((trainer.current_epoch + 1, trainer.global_step))
+        self._best, self._waited = None, 0
+        self._skip_empty()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stages began, and how long the best metric of this one is ago."""
-        return {"starts": self._starts, "best": self._best, "waited": self._waited}
+        return {
+            "starts": self._starts,
+            "best": self._best,
+            "waited": self._waited,
+            "finished": self._finished,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on in the stored stage."""
         self._starts = [(epoch, step) for epoch, step in state_dict["starts"]]
         self._best, self._waited = state_dict["best"], state_dict["waited"]
+        # more epochs than before (trainer.max_epochs of a run without stages) are still to come
+        self._finished = state_dict["finished"] and len(self.stages) > 1
         self._set_live()

@@ -11,6 +11,8 @@ from xmr.core.types import Modality
 from xmr.encoders.huggingface import config_fingerprint, load_part, load_pretrained, model_folder
 from xmr.encoders.text.tokenizer import Tokenizer
 
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")
+"""Kinds of models whose first positions stand for padding."""
 POOLINGS = ("mean", "cls", "pooler", "tokens")
 
 
@@ -38,7 +40,14 @@ class HuggingFaceText(nn.Module):
         folder = model_folder(name_or_path)
         self.model = load_pretrained(AutoModel, folder, unused=() if pooling == "pooler" else ("pooler.",))
         config = self.model.config
+        if not hasattr(config, "hidden_size"):
+            raise ConfigError(
+                f"'{name_or_path}' is no text model but a {type(config).__name__}; "
+                f"of CLIP and SigLIP use encoder/text=clip_vit_b32 or siglip_base"
+            )
         longest = getattr(config, "max_position_embeddings", None)
+        if longest is not None and config.model_type in OFFSET_POSITIONS:
+            longest -= config.pad_token_id + 1
         if longest is not None and max_length > longest:
             raise ConfigError(f"max_length={max_length} > {longest}, the longest text of '{name_or_path}'")
         if pooling == "pooler" and getattr(self.model, "pooler", None) is None:
