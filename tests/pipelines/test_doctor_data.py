@@ -32,16 +32,17 @@ def plain(value: int, size: tuple[int, int] = (6, 4), mode: str = "RGB") -> Imag
 
 def test_a_good_set_has_no_problem_and_is_described(tmp_path: Path) -> None:
     images = {"a.png": plain(1), "b.png": plain(2, mode="L"), "c.png": plain(3, size=(10, 5))}
+    images["darker.png"] = plain(4)
     items = [
         Item("a", "a.png", ("a dog runs", "one brown dog runs fast"), "train", "dog"),
         Item("b", "b.png", ("a cat sits",), "val", "cat"),
         Item("c", "c.png", ("a cow stands there",), "test", "cow"),
     ]
-    query = ComposedQuery("q", "a", "a.png", "make it darker", "a", "a.png", "train")
+    query = ComposedQuery("q", "a", "a.png", "make it darker", "darker", "darker.png", "train")
     problems, text = run(make(tmp_path, images, items, (query,)))
     assert problems == []
     assert "no problem found" in text
-    assert "3/3" in text
+    assert "4/4" in text
     train = next(line for line in text.splitlines() if line.startswith("│ train"))
     assert [cell.strip() for cell in train.strip("│").split("│")] == [
         "train",
@@ -54,7 +55,7 @@ def test_a_good_set_has_no_problem_and_is_described(tmp_path: Path) -> None:
         "1",
     ]
     assert "image width: min 6, median 6, max 10 pixels" in text
-    assert "RGB 2, L 1" in text
+    assert "RGB 3, L 1" in text
     assert "caption length: min 3, median 3.5, mean 3.8, max 5 words" in text
 
 
@@ -93,7 +94,7 @@ def test_an_image_on_both_sides_is_a_leak(tmp_path: Path) -> None:
         Item("2", "a.png", ("a large dog",), "test"),
         Item("3", "b.png", ("a large cat",), "train"),
     ]
-    query = ComposedQuery("q", "3", "b.png", "make it small", "2", "a.png", "val")
+    query = ComposedQuery("q", "val 1", "b.png", "make it small", "val 2", "a.png", "val")
     problems, _ = run(make(tmp_path, {"a.png": plain(1), "b.png": plain(2)}, items, (query,)))
     assert "image 'a.png' is in train and val and test" in problems
     assert "image 'b.png' is in train and val" in problems
