@@ -20,6 +20,7 @@ from xmr.pipelines.tasks import ComposedQueries
 from xmr.training.evaluation import Evaluation
 
 SCENES_KS = (1, 5)
+SHOWN_WARNINGS = 2
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def _composed(components: Components, evaluation: Evaluation) -> DocumentFigures
         "SVM accuracy, deviation of 10 repeats": svm.deviation,
         "SVM accuracy, the largest cluster alone": svm.chance,
     }
-    return DocumentFigures(figures, (WARNING, *svm.warnings))
+    more = len(svm.warnings) - SHOWN_WARNINGS
+    left = (f"and {more} more such warnings",) if more > 0 else ()
+    return DocumentFigures(figures, (WARNING, *svm.warnings[:SHOWN_WARNINGS], *left))
 
 
 def _embed_queries(components: Components) -> torch.Tensor:
