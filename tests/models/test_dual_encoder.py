@@ -117,3 +117,16 @@ def test_zero_features_embed_to_zero_not_to_nan():
 def test_an_unknown_part_is_named():
     with pytest.raises(ConfigError, match=r"no part 'image_encodr'; did you mean 'image_encoder'\?"):
         model("image_encodr")
+
+
+def test_kept_batch_norms_learn_their_weights_but_not_their_statistics():
+    dual = model()
+    dual.freeze_batch_norm = True
+    before = {name: value.clone() for name, value in dual.state_dict().items()}
+    train_steps(dual)
+    after = dual.state_dict()
+    for part in ("image_encoder", "text_encoder"):
+        norm = f"{part}.layers.1"
+        assert torch.equal(before[f"{norm}.running_mean"], after[f"{norm}.running_mean"])
+        assert not torch.equal(before[f"{norm}.weight"], after[f"{norm}.weight"])
+        assert getattr(dual, part).layers[2].training  # dropout is not touched

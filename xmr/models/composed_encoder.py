@@ -39,8 +39,15 @@ class ComposedEncoder(DualEncoder):
     SIDES: ClassVar[tuple[Modality, Modality]] = (Modality.IMAGE, Modality.COMPOSED)
     fusion: Fusion
 
-    def __init__(self, *, freeze: Sequence[str] = (), normalize: bool = True, **parts: nn.Module) -> None:
-        super().__init__(freeze=freeze, normalize=normalize, **parts)
+    def __init__(
+        self,
+        *,
+        freeze: Sequence[str] = (),
+        freeze_batch_norm: bool = False,
+        normalize: bool = True,
+        **parts: nn.Module,
+    ) -> None:
+        super().__init__(freeze=freeze, freeze_batch_norm=freeze_batch_norm, normalize=normalize, **parts)
         unreached = _unreached(self.fusion)
         self._learns = {name for name in self._learns if name.partition(".")[0] not in unreached}
         self.set_frozen(freeze)

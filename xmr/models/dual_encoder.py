@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from xmr.core.errors import ConfigError, did_you_mean
 from xmr.core.protocols import Encoder, Inputs
@@ -15,20 +16,30 @@ class DualEncoder(nn.Module):
     """Encoders give features, heads project them, and unit-norm projections are the embeddings (B, dim).
 
     The parts named in `freeze` keep their weights and their evaluation behaviour (batch norm statistics,
-    no dropout) during training; `set_frozen` changes which those are. With `normalize` False embeddings are
-    the projections themselves, for losses and evaluations by Euclidean distance.
+    no dropout) during training; `set_frozen` changes which those are. `freeze_batch_norm` keeps the
+    statistics of the encoders' batch norms also where their weights learn: of small batches of few classes
+    they are poor, and differ from those that evaluation uses. With `normalize` False embeddings are the
+    projections themselves, for losses and evaluations by Euclidean distance.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("image_encoder", "text_encoder", "image_head", "text_head")
     SIDES: ClassVar[tuple[Modality, Modality]] = (Modality.IMAGE, Modality.TEXT)
     """The modality of each side of a training pair."""
 
-    def __init__(self, *, freeze: Sequence[str] = (), normalize: bool = True, **parts: nn.Module) -> None:
+    def __init__(
+        self,
+        *,
+        freeze: Sequence[str] = (),
+        freeze_batch_norm: bool = False,
+        normalize: bool = True,
+        **parts: nn.Module,
+    ) -> None:
         super().__init__()
         if set(parts) != set(self.PARTS):
             raise TypeError(f"{type(self).__name__} has the parts {self.PARTS}, not {tuple(parts)}")
         for name in self.PARTS:
             setattr(self, name, parts[name])
+        self.freeze_batch_norm = freeze_batch_norm
         self.normalize = normalize
         # what the parts themselves keep constant (word vectors, say) never learns
         self._learns = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
@@ -50,6 +61,11 @@ class DualEncoder(nn.Module):
         super().train(mode)
         for part in self.frozen:
             getattr(self, part).eval()
+        if self.freeze_batch_norm:
+            for modality in self.modalities():
+                for module in self.encoder_module(modality).modules():
+                    if isinstance(module, _BatchNorm):
+                        module.eval()
         return self
 
     @classmethod
