@@ -80,6 +80,7 @@ def test_misspelt_settings_name_the_nearest(train: Callable[..., Outcome], argum
         ("+trainer.max_steps=3", "max_epochs"),
         ("+optimizer.groups={none.*: {lr: 1}}", "none.*"),
         ("data.val_fraction=0", "val"),
+        ("stages=[{name: I, epochs: 1, loss: {pull: 1}}]", "stages.I.loss weighs terms, but InfoNCE has"),
     ],
 )
 def test_values_out_of_range_are_named(train: Callable[..., Outcome], argument: str, said: str) -> None:

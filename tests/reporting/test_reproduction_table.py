@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from xmr.core.errors import ConfigError, DataError
-from xmr.evaluation.protocol import RESULTS_SCHEMA
+from xmr.evaluation.results_file import RESULTS_SCHEMA
 from xmr.reporting.reproduction import Published, Reproduction, SeedResult
 from xmr.reporting.reproduction_table import (
     notes_of,

@@ -1,6 +1,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xmr.core.errors import ConfigError
+from tests.reporting.wandb_runs import RECALL as SHORT_RECALL
+from tests.reporting.wandb_runs import finished_runs, isolate, make_runs, results, upload
+from tests.reporting.wandb_server import running_server
+from xmr.core.errors import ConfigError, MissingFilesError
 from xmr.core.types import Rankings
 from xmr.reporting import wandb_run
 from xmr.reporting.views import View, ranked_queries
@@ -17,15 +21,6 @@ from xmr.reporting.wandb_run import wandb_mode
 
 KEY = "0123456789" * 4
 RECALL, RANK, LOSS = "val/a/image_to_text/recall@1", "val/a/image_to_text/median_rank", "val/a/loss"
-
-
-def isolate(monkeypatch, folder):
-    """No W&B setting or key of this machine, and every file of W&B below `folder`."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("NETRC", str(folder / "netrc"))
-    for name in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(folder))
 
 
 @pytest.fixture
@@ -82,9 +77,9 @@ def queries(gallery_view):
 
 def test_best_values_are_kept_until_the_final_ones_replace_them(offline_run):
     summary = offline_run[0]["summary"]
-    assert summary["val/b/mAP"] == {"max": 5.0}
-    assert summary[RANK] == {"min": 2.0}
-    assert summary[LOSS] == {"min": 2.0}
+    assert summary["val/b/mAP"] == {"max": 5.0, "last": 3.0}
+    assert summary[RANK] == {"min": 2.0, "last": 3.0}
+    assert summary[LOSS] == {"min": 2.0, "last": 3.0}
     assert summary[RECALL] == 3.0
     assert summary["test/a/mean_recall"] == 0.5
 
@@ -221,3 +216,102 @@ def test_an_unreachable_server_neither_hangs_nor_prompts(home, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     assert "API key" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, tmp_path_factory.mktemp("wandb"))
+        return finished_runs(tmp_path_factory.getbasetemp() / "finished-wandb-runs")
+
+
+def test_a_sync_uploads_the_evaluation(made, home):
+    runs = shutil.copytree(made, home / "runs", symlinks=True)
+    with running_server() as server:
+        upload(server, runs)
+    assert server.unknown == []
+    run = server.runs["xmr-tests", "a2"]
+    protocol = results("a2", 2)["protocol"]
+    assert run.config["xmr_protocol"]["value"] == protocol
+    assert run.summary[f"val/emoji/{SHORT_RECALL}"] == 0.25
+    kept = {key: value for key, value in results("a2", 2).items() if key not in ("protocol", "metrics")}
+    assert run.summary["results"] == kept
+    (artifact,) = [each for each in server.artifacts.values() if each.collection == "results-a2"]
+    assert (artifact.type, artifact.state, artifact.run) == ("evaluation", "COMMITTED", "a2")
+    for name in ("results.json", "queries.parquet"):
+        assert server.storage[f"artifact/{artifact.id}/{name}"] == (runs / "a2" / name).read_bytes()
+
+
+def test_a_repeated_sync_changes_nothing(made, home):
+    runs = shutil.copytree(made, home / "runs", symlinks=True)
+    with running_server() as server:
+        upload(server, runs)
+        once = server.state()
+        assert "No runs to sync" in upload(server, runs)
+        assert server.state() == once
+        for marker in runs.rglob("*.synced"):  # as after a copy to another machine
+            marker.unlink()
+        upload(server, runs)
+        again = server.state()
+    assert {run["state"] for run in once["runs"].values()} == {"finished"}
+    assert len(once["artifacts"]) == 4
+    for state in (once, again):  # wandb appends to a history that is there, whatever it says
+        for run in state["runs"].values():
+            run.pop("history")
+    assert again == once
+
+
+def test_an_evaluation_outlives_wandbs_own_folders_and_later_results(home):
+    """Kept beside the run: in the home of another machine, where a sync would miss it, it is of no use."""
+    runs = home / "runs"
+    make_runs(runs / "b1", "b1", "1", "SigLIP", "finished", WANDB_DATA_DIR=str(home / "elsewhere"))
+    shutil.rmtree(home / "elsewhere", ignore_errors=True)
+    logged = (runs / "b1/results.json").read_bytes()
+    (runs / "b1/results.json").write_text("changed since")
+    with running_server() as server:
+        upload(server, runs)
+    (artifact,) = [each for each in server.artifacts.values() if each.collection == "results-b1"]
+    assert server.storage[f"artifact/{artifact.id}/results.json"] == logged
+
+
+def test_an_evaluation_without_its_files_is_refused(offline_run, tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(MissingFilesError, match=r"lacks queries\.parquet"):
+        wandb_run.log_evaluation(None, tmp_path, results("a1", 1))
+
+
+INHERITED = """
+import subprocess, sys
+import wandb
+wandb.init(mode="offline", dir=sys.argv[1]).finish()
+subprocess.run([sys.executable, "-c", sys.argv[3]], cwd=sys.argv[2], check=True)
+"""
+CHILD = """
+from pathlib import Path
+from xmr.reporting import wandb_run
+folder = Path("runs/a/id")
+folder.mkdir(parents=True)
+run = wandb_run.start_run(folder, mode="offline", project="p", name="id", config={})
+run.log({"x": 1})
+print(wandb_run.sync_command(run))
+wandb_run.finish()
+"""
+
+
+def test_a_run_is_kept_where_it_runs_when_wandb_was_started_elsewhere(home, repository):
+    """wandb hands its writing process on to child processes, whose relative paths would mean others to it."""
+    parent, child = home / "parent", home / "child"
+    parent.mkdir()
+    child.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", INHERITED, parent, child, CHILD],
+        cwd=parent,
+        env={**os.environ, "PYTHONPATH": str(repository), "WANDB_SILENT": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (file,) = child.glob("runs/a/id/wandb/offline-run-*/*.wandb")
+    assert done.stdout.split() == ["wandb", "sync", str(file.parent.relative_to(child))]
+    assert not (parent / "runs").exists()

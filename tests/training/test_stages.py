@@ -101,6 +101,25 @@ def test_patience_ends_a_stage_and_the_last_one_the_run(tmp_path):
     assert watch.stages == ["I"] * 3 * STEPS + ["II"] * 2 * STEPS
 
 
+def test_a_run_whose_last_stage_has_ended_does_not_go_on(tmp_path):
+    def trained(ckpt_path=None):
+        plan = Stages([FIRST, replace(SECOND, epochs=50, patience=1, lr={"model.*": 1e-30})], monitor=MONITOR)
+        data, split = toy_data()
+        watch = Watch()
+        evaluation = RetrievalEvaluation(image_text_plan(split, STANDARD), prefix="val/toy")
+        trainer = toy_trainer(tmp_path, [evaluation, plan, watch], max_epochs=plan.epochs)
+        module = toy_module(stages=plan, optimizer=sgd(lr=0.1), scheduler=Constant())
+        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path)
+        return trainer, watch
+
+    torch.manual_seed(0)
+    trainer, watch = trained()
+    assert len(watch.stages) < 52 * STEPS
+    trainer.save_checkpoint(tmp_path / "end.ckpt")
+    _, again = trained(ckpt_path=tmp_path / "end.ckpt")
+    assert not again.stages
+
+
 def test_features_of_an_encoder_that_thaws_come_from_the_cache_until_then(tmp_path):
     class Counted(CachedFeatures):
         asked = 0

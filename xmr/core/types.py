@@ -1,5 +1,6 @@
 """The two types that everything behind the models speaks: `Embeddings` and `Rankings`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,3 +74,11 @@ class Rankings:
     def k(self) -> int:
         """K, how many results each query has."""
         return self.gallery_ids.shape[1]
+
+    def without(self, ids: Sequence[str]) -> "Rankings":
+        """The rankings (Q, K - 1) without the entry of each query named in `ids` (Q,), else the last one."""
+        kept = self.gallery_ids != np.array(ids)[:, None]
+        kept[kept.all(axis=1), -1] = False
+        shape = (len(ids), self.k - 1)
+        columns = (self.gallery_ids, self.scores, self.relevant)
+        return Rankings(self.query_ids, *(column[kept].reshape(shape) for column in columns))

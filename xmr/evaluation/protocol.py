@@ -10,9 +10,6 @@ from xmr.core.errors import ConfigError, DataError
 from xmr.evaluation.scored import Similarity
 from xmr.metrics.positive_ranks import TieRule
 
-RESULTS_SCHEMA = 2
-"""Version of what results.json holds."""
-
 DEFINITIONS = 1
 """Version of what the metrics' names mean; it goes up whenever a figure of the same embeddings changes."""
 

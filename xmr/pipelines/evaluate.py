@@ -1,8 +1,9 @@
 """Evaluation of a checkpoint on one split, written into its run folder."""
 
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +18,10 @@ from xmr.evaluation.audit import audit
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.document_figures import document_figures
 from xmr.pipelines.early_checks import check_evaluate, checkpoint_path
+from xmr.pipelines.evaluation_files import embedding_cost, write_evaluation
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.run_folder import RunFolder, environment, with_overrides
-from xmr.pipelines.scoring import index_of, plan_of, results_json, score
+from xmr.pipelines.scoring import about_run, index_of, plan_of, score
 from xmr.reporting.audit_table import audit_table
 from xmr.reporting.summary import metrics_table
 from xmr.training.checkpoints import load_checkpoint
@@ -42,32 +44,23 @@ def evaluate(config: DictConfig) -> None:
     run = RunFolder(os.path.relpath(path.parent.parent))
     out = Console()
     print_line = partial(out.print, markup=False, highlight=False, soft_wrap=True)
-    if plan.split == "test":
-        times = run.touch_test(
-            {
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "checkpoint": str(path.name),
-                "checkpoint_sha256": sha256_file(path),
-                "data_fingerprint": fingerprint,
-            }
-        )
-        if times > 1:
-            print_line(f"this run has now used the test split {times} times: {run.test_touches_file}")
+    note_use(plan.split, path, fingerprint, tell=print_line)
     started = time.monotonic()
     evaluation = score(components, plan)
     document = document_figures(components, evaluation)
-    results = results_json(
-        components,
-        evaluation,
-        document=document.to_json(),
-        checkpoint=f"checkpoints/{path.name}",
-        cost={"evaluation_seconds": round(time.monotonic() - started, 3)},
-        trained_on_data=trained_on,
-        environment=environment(),
-    )
+    content = about_run(components, run) | {
+        "document": document.to_json(),
+        "checkpoint": f"checkpoints/{path.name}",
+        "cost": {
+            "evaluation_seconds": round(time.monotonic() - started, 3),
+            **embedding_cost(components, evaluation),
+        },
+        "trained_on_data": trained_on,
+        "environment": environment(),
+    }
     by = "" if config.protocol is None else f"-{config.protocol}"
     folder = run.path / "evaluations" / f"{plan.split}-{path.stem}{by}"
-    write_json(folder / "results.json", results)
+    results = write_evaluation(folder, evaluation, components.task, content)
     panels = components.config.evaluation.panels
     writer = PanelWriter(
         components.task,
@@ -92,6 +85,24 @@ def evaluate(config: DictConfig) -> None:
         print_line(f"audit     {folder / 'audit.json'}")
     print_line(f"results   {folder / 'results.json'}")
     print_line(f"pictures  {folder / 'panels'}")
+
+
+def note_use(split: str, path: Path, fingerprint: str, *, tell: Callable[[str], None]) -> None:
+    """Note in the run's folder that its checkpoint at `path` was looked at on `split`, where that is test."""
+    if split != "test":
+        return
+    run = RunFolder(os.path.relpath(path.parent.parent))
+    times = run.touch_test(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": Path(sys.argv[0]).name,
+            "checkpoint": path.name,
+            "checkpoint_sha256": sha256_file(path),
+            "data_fingerprint": fingerprint,
+        }
+    )
+    if times > 1:
+        tell(f"this run has now used the test split {times} times: {run.test_touches_file}")
 
 
 def _print_audit(evaluation: Evaluation, file: Path, *, k: int, out: Console) -> None:

@@ -14,7 +14,7 @@ from xmr.core.types import Modality
 from xmr.data.dataset import RetrievalDataset, Split
 from xmr.pipelines.early_checks import checkpoint_path
 from xmr.pipelines.encoding import QueryEncoder
-from xmr.pipelines.evaluate import restore
+from xmr.pipelines.evaluate import note_use, restore
 from xmr.reporting.panels import save_png
 from xmr.reporting.views import choose_queries
 from xmr.reporting.word_drop import Explained, draw_word_drop
@@ -36,6 +36,8 @@ def explain(config: DictConfig) -> None:
             f"this model embeds no {' and no '.join(sorted(missing))}; explain one of images and texts"
         )
     split = dataset.split(config.split)
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
+    note_use(split.name, path, components.task.data_fingerprint, tell=say)
     rows = choose_queries(
         split.image_ids, np.zeros(len(split.image_ids)), count=config.queries, seed=config.seed
     )
@@ -46,7 +48,6 @@ def explain(config: DictConfig) -> None:
     title = f"What each word adds · {dataset.name} · {split.name}\n{components.config.name}, {path.name}"
     save_png(draw_word_drop(list(explained.values()), title=title), folder / "word_drop.png")
     write_json(folder / "word_drop.json", {id_: _record(pair) for id_, pair in explained.items()})
-    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     say(f"picture   {folder / 'word_drop.png'}")
     say(f"numbers   {folder / 'word_drop.json'}")
 

@@ -1,13 +1,12 @@
 """Retrieval panels of an evaluation: which queries, what they find, drawn and written."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from xmr.core.protocols import Index
-from xmr.core.types import Embeddings, Rankings
+from xmr.core.types import Embeddings
 from xmr.evaluation.evaluator import EvaluationResult
 from xmr.pipelines.tasks import ComposedQueries, Task
 from xmr.reporting.panels import draw_panel, save_png
@@ -56,7 +55,7 @@ class PanelWriter:
         # one more where the reference takes no part
         rankings = self.index.search(asked, k=min(self.k + bool(references), len(gallery)))
         if references:
-            rankings = _without(rankings, [references[id_] for id_ in asked.ids.tolist()])
+            rankings = rankings.without([references[id_] for id_ in asked.ids.tolist()])
         query_view, gallery_view = self.task.views(self.split, direction)
         return ranked_queries(
             rankings, first_ranks[chosen], query_view=query_view, gallery_view=gallery_view, k=self.k
@@ -67,15 +66,6 @@ class PanelWriter:
         if result.protocol.exclude != "reference" or not isinstance(self.task, ComposedQueries):
             return {}
         return self.task.references(self.split)
-
-
-def _without(rankings: Rankings, ids: Sequence[str]) -> Rankings:
-    """The rankings (Q, K) without the entry of each query that `ids` (Q,) names, one shorter."""
-    kept = rankings.gallery_ids != np.array(ids)[:, None]
-    kept[kept.all(axis=1), -1] = False  # where it was not found, the last one goes
-    shape = (len(ids), rankings.k - 1)
-    columns = (rankings.gallery_ids, rankings.scores, rankings.relevant)
-    return Rankings(rankings.query_ids, *(column[kept].reshape(shape) for column in columns))
 
 
 def _positions(embeddings: Embeddings, ids: np.ndarray) -> np.ndarray:

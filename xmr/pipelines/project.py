@@ -15,7 +15,7 @@ from xmr.data.dataset import RetrievalDataset
 from xmr.evaluation.projection import METHODS
 from xmr.pipelines.build import Components
 from xmr.pipelines.early_checks import checkpoint_path
-from xmr.pipelines.evaluate import restore
+from xmr.pipelines.evaluate import note_use, restore
 from xmr.pipelines.scoring import plan_of, score
 from xmr.pipelines.tasks import Task
 from xmr.reporting.projections import Look, Plane, project_all, write_planes
@@ -29,8 +29,10 @@ def project(config: DictConfig) -> None:
     planes: dict[str, Plane] = {}
     look: Look | None = None
     names = []
+    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     for number, path in enumerate(paths, start=1):
         components, _ = restore(path, list(config.set))
+        note_use(config.split, path, components.task.data_fingerprint, tell=say)
         embedded, own_look = embedded_split(components, config.split)
         look = look or own_look
         names.append(f"{components.config.name}, {path.stem}")
@@ -43,7 +45,6 @@ def project(config: DictConfig) -> None:
     title = f"{components.dataset.name}, {config.split} split: {_told_apart(names)}"
     folder = Path(config.folder or _default_folder(paths[0], config.split))
     written = write_planes(planes, folder, title=title, look=look if config.pictures else None)
-    say = partial(Console().print, markup=False, highlight=False, soft_wrap=True)
     for name, path in written.items():
         say(f"{name:9} {path}")
 

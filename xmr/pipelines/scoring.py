@@ -8,11 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from xmr.core.distributed import rank_and_world_size
 from xmr.core.protocols import Index
-from xmr.evaluation.evaluator import flat_metrics
 from xmr.evaluation.plans import Plan
-from xmr.evaluation.protocol import RESULTS_SCHEMA
 from xmr.pipelines.build import Components
 from xmr.pipelines.instantiate import instantiate
+from xmr.pipelines.run_folder import RunFolder
 from xmr.pipelines.tasks import protocol_for
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 
@@ -68,23 +67,15 @@ def plan_of(components: Components, split: str, *, protocol: str | None = None) 
     )
 
 
-def results_json(components: Components, evaluation: Evaluation, **more: Any) -> dict[str, Any]:
-    """The content of results.json: protocol, metrics with chance and tie bounds, model, and `more`."""
-    config, model, results = components.config, components.module.model, evaluation.results
+def about_run(components: Components, folder: RunFolder) -> dict[str, Any]:
+    """What results.json says of the model and of the run that it comes from."""
+    config, model = components.config, components.module.model
     return {
-        "schema_version": RESULTS_SCHEMA,
-        "protocol": next(iter(results.values())).protocol.to_json(),
-        "metrics": flat_metrics(results) | evaluation.index,
-        "chance": flat_metrics(results, "chance"),
-        "ties": {direction: result.ties for direction, result in results.items()},
-        "queries": {direction: len(result.query_ids) for direction, result in results.items()},
-        "excluded_queries": {d: len(result.excluded_queries) for d, result in results.items()},
-        "gallery": {direction: result.gallery_size for direction, result in results.items()},
         "model": {
             "parameters": sum(p.numel() for p in model.parameters()),
             "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "frozen_encoders": components.module.provenance["encoders"],
         },
         "seed": config.seed,
-        **more,
+        "run": {"id": folder.run_id, "name": config.name},
     }

@@ -1,7 +1,7 @@
 """Tasks: what a model trains on and is evaluated by, told by the two sides of its training pairs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,14 @@ from xmr.reporting.views import View
 
 ViewOf = Callable[[str], View]
 """What the entry with an id looks like."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What queries say (those without words aside), and their classes (those without one aside), by id."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(Protocol):
@@ -54,6 +62,9 @@ class Task(Protocol):
 
     def views(self, split: str, direction: str) -> tuple[ViewOf, ViewOf]:
         """What the queries and the gallery of a direction look like."""
+
+    def queries(self, split: str, direction: str) -> Queries:
+        """What the queries of a direction say, and their classes, by id."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,19 @@ class ImageText:
         image, text = _image_view(self.dataset, _rows(of)), _text_view(of)
         return (image, text) if direction == "image_to_text" else (text, image)
 
+    def queries(self, split: str, direction: str) -> Queries:
+        """Sentences with the class of their image, class names, or images."""
+        of = self.dataset.split(split)
+        if direction == "image_to_text":
+            return Queries(labels=_labels(of))
+        by_item = dict(zip(of.image_item_ids.tolist(), of.labels.tolist(), strict=True))
+        items = dict(zip(of.text_ids.tolist(), of.text_item_ids.tolist(), strict=True))
+        texts = dict(zip(of.text_ids.tolist(), of.texts, strict=True))
+        # a query of a class has the class's name as its id
+        names = {name: name for name in by_item}
+        labels = {id_: by_item.get(item, "") for id_, item in {**items, **names}.items()}
+        return Queries(names | texts, labels)
+
 
 @dataclass(frozen=True)
 class ImageImage:
@@ -159,6 +183,10 @@ class ImageImage:
         """Pictures."""
         queries, gallery = (_rows(self.dataset.split(name)) for name in (split, "train"))
         return _image_view(self.dataset, queries), _image_view(self.dataset, gallery)
+
+    def queries(self, split: str, direction: str) -> Queries:  # noqa: ARG002  # there is one
+        """The classes of the images."""
+        return Queries(labels=_labels(self.dataset.split(split)))
 
 
 @dataclass(frozen=True)
@@ -223,6 +251,13 @@ class ComposedQueries:
 
         return query, lambda id_: View(image=self.dataset.read_image(gallery[id_]))
 
+    def queries(self, split: str, direction: str) -> Queries:  # noqa: ARG002  # there is one
+        """What is asked of the reference, and the group (FashionIQ's category)."""
+        of = composed_split(self.dataset, split)
+        ids = of.query_ids.tolist()
+        groups = {} if of.groups is None else dict(zip(ids, map(str, of.groups), strict=True))
+        return Queries(dict(zip(ids, of.texts, strict=True)), groups)
+
 
 def task_of(sides: tuple[Modality, Modality], dataset: RetrievalDataset) -> Task:
     """The task of models that train on pairs of these modalities."""
@@ -242,10 +277,10 @@ def protocol_for(
     Raises `ConfigError` for a protocol of another data set or split.
     """
     ready = ready_protocol(name or task.default_protocol())
-    for field, actual in (("data", dataset.name), ("split", split)):
-        if getattr(ready, field) not in ("", actual):
+    for key, actual in (("data", dataset.name), ("split", split)):
+        if getattr(ready, key) not in ("", actual):
             raise ConfigError(
-                f"protocol={ready.name} is for {field}={getattr(ready, field)}, not {actual}; "
+                f"protocol={ready.name} is for {key}={getattr(ready, key)}, not {actual}; "
                 f"use protocol={task.default_protocol()}"
             )
     return replace(
@@ -271,6 +306,10 @@ def _rows(split: Split) -> dict[str, tuple[str, str]]:
     """Key and label of each image by its id."""
     columns = (split.image_ids.tolist(), split.image_keys.tolist(), split.labels.tolist())
     return {id_: (key, label) for id_, key, label in zip(*columns, strict=True)}
+
+
+def _labels(split: Split) -> dict[str, str]:
+    return dict(zip(split.image_ids.tolist(), split.labels.tolist(), strict=True))
 
 
 def _image_view(dataset: RetrievalDataset, rows: dict[str, tuple[str, str]]) -> ViewOf:

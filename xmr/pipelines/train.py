@@ -16,18 +16,21 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from xmr.core.errors import ConfigError, did_you_mean
-from xmr.core.files import write_json
+from xmr.core.run_state import RunningMark
 from xmr.evaluation.evaluator import flat_metrics
+from xmr.losses.k_class import KClassLoss
 from xmr.pipelines.build import Components, build
 from xmr.pipelines.check_settings import check_settings
 from xmr.pipelines.clusters import clusters_of_items
 from xmr.pipelines.document_figures import document_figures
+from xmr.pipelines.evaluation_files import embedding_cost, write_evaluation, write_protocol
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.report import draw_projections, draw_run_curves, print_report
 from xmr.pipelines.run_folder import RunFolder, resumed_config
-from xmr.pipelines.scoring import index_of, metric_prefix, plan_of, results_json, score
+from xmr.pipelines.scoring import about_run, index_of, metric_prefix, plan_of, score
 from xmr.reporting import wandb_run
+from xmr.reporting.wandb_settings import wandb_mode
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 from xmr.training.interrupt import SaveOnInterrupt, TrainingInterrupted
@@ -112,6 +115,7 @@ class TrainingRun:
             k=panels.k,
         )
         self.loggers: list[Logger] = []
+        self.running: RunningMark | None = None
         self.stopwatch = Stopwatch()
         self.checkpoint = BestAndLast(folder.checkpoints, monitor=monitor)
         self.trainer = self._trainer(monitor)
@@ -172,6 +176,8 @@ class TrainingRun:
         if self.trainer.is_global_zero:
             record = self.folder.describe if self.resumes_from is None else self.folder.note_resume
             record(self.components.config)
+            self.running = RunningMark(self.folder.path)
+            write_protocol(self.folder.path, self.plan.protocol)
             self._open_loggers()
         if not self.components.stages.epochs:
             self._save_untrained()
@@ -186,14 +192,17 @@ class TrainingRun:
 
     def _find_clusters(self) -> None:
         """Give a loss of pseudo-classes its k-means clusters of the training images' features."""
-        loss: Any = self.components.module.loss
-        if self.resumes_from is None and hasattr(loss, "set_clusters") and self.datamodule.train is not None:
-            _, pairs = self.datamodule.train
-            loss.set_clusters(
-                clusters_of_items(
-                    pairs.images, pairs.item_index, clusters=loss.clusters, seed=self.components.config.seed
+        if self.resumes_from is not None or self.datamodule.train is None:
+            return
+        _, pairs = self.datamodule.train
+        seed = self.components.config.seed
+        # also those that are terms of a weighted sum
+        whole: Any = self.components.module.loss
+        for loss in whole.modules():
+            if isinstance(loss, KClassLoss):
+                loss.set_clusters(
+                    clusters_of_items(pairs.images, pairs.item_index, clusters=loss.clusters, seed=seed)
                 )
-            )
 
     def _save_untrained(self) -> None:
         """Write the checkpoint of a run without training, as trained ones are."""
@@ -210,7 +219,7 @@ class TrainingRun:
             resume_step = load_checkpoint(self.resumes_from)["global_step"]
         self.loggers = build_loggers(
             self.folder.path,
-            mode=wandb_run.wandb_mode() if wandb.mode == "auto" else wandb.mode,
+            mode=wandb_mode() if wandb.mode == "auto" else wandb.mode,
             project=wandb.project,
             group=wandb.group,
             config=self.components.module.provenance["config"],
@@ -219,6 +228,7 @@ class TrainingRun:
         self.trainer.loggers = self.loggers
         if (run := self._wandb_run) is not None:
             wandb_run.define_metrics(run, ["train/loss", *names])
+            wandb_run.log_protocol(run, self.plan.protocol.to_json())
         if self.resumes_from is None:
             for logger in self.loggers:
                 untrained = {f"{self.prefix}/{name}": value for name, value in self.untrained.items()}
@@ -247,16 +257,18 @@ class TrainingRun:
         if not self.trainer.is_global_zero:
             return
         document = document_figures(self.components, evaluation)
-        results = results_json(
-            self.components,
-            evaluation,
-            document=document.to_json(),
-            untrained=self.untrained,
-            checkpoint="checkpoints/best.ckpt",
-            epoch=best["epoch"] + 1,
-            cost={"train_seconds": round(self.stopwatch.seconds, 3), "epochs": self.trainer.current_epoch},
-        )
-        write_json(self.folder.results_file, results)
+        content = about_run(self.components, self.folder) | {
+            "document": document.to_json(),
+            "untrained": self.untrained,
+            "checkpoint": "checkpoints/best.ckpt",
+            "epoch": best["epoch"] + 1,
+            "cost": {
+                "train_seconds": round(self.stopwatch.seconds, 3),
+                "epochs": self.trainer.current_epoch,
+                **embedding_cost(self.components, evaluation),
+            },
+        }
+        results = write_evaluation(self.folder.path, evaluation, self.components.task, content)
         step = self.trainer.global_step
         for kind in ("random", "hardest"):
             self._publish(self.panels.write(evaluation, kind=kind), step)
@@ -264,7 +276,7 @@ class TrainingRun:
         for logger in self.loggers:
             logger.finalize("success")
         draw_run_curves(self.folder, self.components.dataset.name)
-        sync = self._finish_wandb(evaluation, results["metrics"], step)
+        sync = self._finish_wandb(evaluation, results, step)
         print_report(self.folder, results, split=VALIDATION, sync=sync)
         log.info("finished: %s", results["metrics"])
         self.close(exit_code=0)
@@ -277,16 +289,18 @@ class TrainingRun:
         if page is not None and (run := self._wandb_run) is not None:
             wandb_run.log_html(run, f"{self.prefix}/projections", page, step)
 
-    def _finish_wandb(self, evaluation: Evaluation, metrics: dict[str, float], step: int) -> str | None:
+    def _finish_wandb(self, evaluation: Evaluation, results: dict[str, Any], step: int) -> str | None:
         run = self._wandb_run
         if run is None:
             return None
         for direction in evaluation.results:
             ranked = self.panels.ranked(evaluation, direction, "random")
             wandb_run.log_rankings_table(run, f"rankings/{direction}", ranked, step)
-        wandb_run.write_summary(run, {f"{self.prefix}/{name}": value for name, value in metrics.items()})
+        wandb_run.log_evaluation(run, self.folder.path, results)
         return wandb_run.sync_command(run)
 
     def close(self, *, exit_code: int) -> None:
-        """End what writes to files of the run."""
+        """End what writes to files of the run, and what says that it goes on."""
+        if self.running is not None:
+            self.running.release()
         wandb_run.finish(exit_code)

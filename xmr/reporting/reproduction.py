@@ -6,7 +6,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from xmr.core.errors import ConfigError, DataError, did_you_mean
-from xmr.evaluation.protocol import RESULTS_SCHEMA, Protocol
+from xmr.evaluation.protocol import Protocol
+from xmr.evaluation.results_file import RESULTS_SCHEMA
 
 ABSENT = "–"
 HEADINGS = ("experiment", "metric", "published", "measured", "difference", "data", "command")

@@ -1,56 +1,35 @@
-"""Weights & Biases: where a run goes and what it keeps of a result; the one file that imports wandb."""
+"""Weights & Biases: where a run goes and what it keeps of its result."""
 
 from __future__ import annotations
 
-import configparser
 import math
-import netrc
-import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from xmr.core.errors import ConfigError, XmrError, did_you_mean
+from xmr.core.errors import MissingFilesError, XmrError
 from xmr.reporting.views import RankedQuery, Result, View
+from xmr.reporting.wandb_records import (
+    ARTIFACT_TYPE,
+    KEPT_RESULTS,
+    PROTOCOL,
+    RESULT_FILES,
+    RESULTS,
+    artifact_name,
+)
+from xmr.reporting.wandb_settings import Mode
+from xmr.reporting.wandb_settings import wandb_mode as wandb_mode
 
 if TYPE_CHECKING:
     import wandb
 
-Mode = Literal["online", "offline", "disabled"]
-# the values that wandb takes for them: "run" and "dryrun" are its older names
-MODES: dict[str, Mode] = {
-    "online": "online",
-    "run": "online",
-    "offline": "offline",
-    "dryrun": "offline",
-    "disabled": "disabled",
-}
 STEP = "trainer/global_step"
 """The x axis of everything logged: the name that Lightning's WandbLogger logs the step under."""
 
-# keys for wandb's cloud are kept under this host, whatever newer address the client talks to
-CLOUD_KEY_HOST = "api.wandb.ai"
-
-
-def wandb_mode() -> Mode:
-    """Where a new run goes, without a prompt and without asking the network.
-
-    `WANDB_MODE` decides, else the mode that `wandb offline` left in wandb's settings file; else "online" when
-    an API key is configured (environment, settings file or netrc) and "offline" when none is. Pass it on as
-    `wandb.init(mode=...)`. Raises `ConfigError` for a mode that isn't known and for a broken file.
-    """
-    settings = _settings()
-    mode = os.environ.get("WANDB_MODE") or settings.get("mode")
-    if mode:
-        if mode not in MODES:
-            raise ConfigError(
-                f"unknown W&B mode '{mode}' in WANDB_MODE or wandb's settings; {did_you_mean(mode, MODES)}"
-            )
-        return MODES[mode]
-    return "online" if _has_key(settings) else "offline"
+LOGGED_APART = ("protocol", "metrics")
 
 
 def start_run(
@@ -64,7 +43,9 @@ def start_run(
 
     try:
         run = wandb.init(
-            dir=folder,
+            # wandb's writing process may be inherited and work in another folder, where a relative path
+            # would lose the run
+            dir=folder.resolve(),
             mode=mode,
             project=project,
             id=name,
@@ -84,7 +65,7 @@ def start_run(
 
 
 def define_metrics(run: wandb.Run, names: Iterable[str]) -> None:
-    """Have `run` keep the best value of each metric: the highest recall and mAP, the lowest loss and rank.
+    """Have `run` keep the best value of each metric and its last: the highest recall, the lowest rank...
 
     Names are as logged (`val/<data set>/image_to_text/recall@1`): wandb has no pattern that would catch them.
     Others keep their last value.
@@ -93,9 +74,9 @@ def define_metrics(run: wandb.Run, names: Iterable[str]) -> None:
     for name in names:
         metric = name.rsplit("/", 1)[-1]
         if "@" in metric or metric in ("mAP", "mean_recall"):
-            run.define_metric(name, step_metric=STEP, summary="max")
+            run.define_metric(name, step_metric=STEP, summary="max,last")
         elif metric.startswith("loss") or metric.endswith("_rank"):
-            run.define_metric(name, step_metric=STEP, summary="min")
+            run.define_metric(name, step_metric=STEP, summary="min,last")
 
 
 def log_panels(run: wandb.Run, panels: Mapping[str, Path], step: int) -> None:
@@ -139,11 +120,47 @@ def write_summary(run: wandb.Run, metrics: Mapping[str, float]) -> None:
         run.summary[name] = float(value)
 
 
+def log_protocol(run: wandb.Run, protocol: Mapping[str, Any]) -> None:
+    """Put the protocol of `run` into its config, under `xmr_protocol`: boards need it from the start on."""
+    run.config.update({PROTOCOL: dict(protocol)}, allow_val_change=True)
+
+
+def log_evaluation(run: wandb.Run, folder: Path, results: Mapping[str, Any]) -> None:
+    """Log what `results.json` in `folder` holds: everything that a board needs to show `run`.
+
+    The protocol goes into the config, metrics as plain numbers into the summary (`val/emoji/mean_recall`),
+    all else (intervals, model, cost...) there under `results`; results.json and queries.parquet become the
+    artifact `results-<run id>` of type "evaluation". Equal files are one version of it, however often
+    they are logged or synced; a run that is moved before its sync is synced without it. Raises
+    `MissingFilesError` where one of the two files is missing.
+    """
+    import wandb
+
+    missing = [name for name in RESULT_FILES if not (folder / name).is_file()]
+    if missing:
+        raise MissingFilesError(f"{folder} lacks {' and '.join(missing)}; evaluate the run first")
+    protocol = results["protocol"]
+    log_protocol(run, protocol)
+    prefix = f"{protocol['split']}/{protocol['data']}"
+    write_summary(run, {f"{prefix}/{name}": value for name, value in results["metrics"].items()})
+    run.summary[RESULTS] = {key: value for key, value in results.items() if key not in LOGGED_APART}
+    artifact = wandb.Artifact(artifact_name(run.id), type=ARTIFACT_TYPE)
+    kept = Path(run.settings.sync_dir).resolve() / KEPT_RESULTS
+    kept.mkdir(exist_ok=True)
+    for name in RESULT_FILES:
+        # wandb's own copy would lie in the home, away from the run that is synced from elsewhere later
+        shutil.copyfile(folder / name, kept / name)
+        artifact.add_file(str(kept / name), name=name, policy="immutable")
+    run.log_artifact(artifact)
+
+
 def sync_command(run: wandb.Run) -> str | None:
     """The shell command that uploads an offline `run`; None for one that is online or disabled."""
     if not run.offline:
         return None
-    return shlex.join(["wandb", "sync", run.settings.sync_dir])
+    folder, here = Path(run.settings.sync_dir), Path.cwd()
+    short = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return shlex.join(["wandb", "sync", str(short)])
 
 
 def finish(exit_code: int = 0) -> None:
@@ -164,49 +181,3 @@ def _image(view: View, caption: str) -> Any:
     import wandb
 
     return wandb.Image(view.image, caption=caption, file_type="jpg") if view.image else None
-
-
-def _settings() -> dict[str, str]:
-    """The settings files of wandb, the one of the working folder over the user's.
-
-    Read here, as asking wandb itself would fix its settings: later changes of the environment, such as
-    Lightning's WandbLogger(offline=True) makes, would be lost.
-    """
-    user = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser() / "settings"
-    here = Path(os.environ.get("WANDB_DIR") or ".").expanduser() / "wandb" / "settings"
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read([user, here], encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"a settings file of wandb can't be read ({error}); mend or remove it") from error
-    return dict(parser["default"]) if parser.has_section("default") else {}
-
-
-def _has_key(settings: Mapping[str, str]) -> bool:
-    if any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")):
-        return True
-    return bool(settings.get("api_key")) or _netrc_has_key(settings)
-
-
-def _netrc_has_key(settings: Mapping[str, str]) -> bool:
-    usual = [Path.home() / name for name in (".netrc", "_netrc")]
-    named = os.environ.get("NETRC")
-    path = Path(named).expanduser() if named else next((path for path in usual if path.exists()), usual[0])
-    if not path.exists():
-        return False
-    try:
-        entries = netrc.netrc(path)
-    except (netrc.NetrcParseError, OSError) as error:
-        remedy = "mend it, or set WANDB_MODE=offline"
-        raise ConfigError(
-            f"{path}, which may hold wandb's API key, can't be read ({error}); {remedy}"
-        ) from error
-    server = os.environ.get("WANDB_BASE_URL") or settings.get("base_url")
-    hosts = [urlsplit(server).netloc] if server else [CLOUD_KEY_HOST, _default_host()]
-    return any(entry and entry[2] for entry in map(entries.authenticators, hosts))
-
-
-def _default_host() -> str:
-    import wandb
-
-    return urlsplit(wandb.Settings().base_url).netloc
