@@ -5,11 +5,12 @@ BIN := .venv/bin
 FAISS := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export WANDB_SILENT := true
 
-.PHONY: help setup demo test test-slow test-gpu check format clean
+.PHONY: help setup demo explore test test-slow test-gpu check format clean
 
 help:
 	@echo "make setup      the environment in .venv/ ($(FAISS) build of FAISS)"
 	@echo "make demo       set up, train on the embedded emoji, score the test split, draw panels"
+	@echo "make explore    set up, open the demo's model in a browser"
 	@echo "make test       set up, run the tests; test-slow and test-gpu run the others"
 	@echo "make check      ruff, mypy, import-linter"
 	@echo "make format     ruff's formatter and safe fixes"
@@ -32,6 +33,10 @@ demo: setup
 	@echo "try next    $(BIN)/python train.py experiment=emoji loss=siglip"
 	@echo "            $(BIN)/python train.py data=table data.path=your.csv"
 	@echo "in Python   xmr.load('runs/demo/latest').search(text='a happy cat')"
+
+explore: setup
+	test -e runs/demo/latest || $(MAKE) demo
+	$(BIN)/python scripts/explore.py runs/demo/latest
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"

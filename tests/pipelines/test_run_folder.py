@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from xmr.core.errors import ConfigError, MissingFilesError
+from xmr.pipelines.evaluate import note_use
 from xmr.pipelines.run_folder import RunFolder, resumed_config, with_overrides
 
 
@@ -81,3 +82,17 @@ def test_what_is_missing_is_named(tmp_path: Path, run: RunFolder) -> None:
 def test_test_touches_are_counted(run: RunFolder) -> None:
     assert run.touch_test({"checkpoint": "best.ckpt"}) == 1
     assert run.touch_test({"checkpoint": "best.ckpt"}) == 2
+
+
+def test_each_look_at_the_test_split_is_noted_and_the_second_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = tmp_path / "run/checkpoints/best.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"weights")
+    told: list[str] = []
+    for split in ("val", "test", "val", "test"):
+        note_use(split, checkpoint, "f00d", tell=told.append)
+    lines = (tmp_path / "run/test_touches.jsonl").read_text().splitlines()
+    assert [json.loads(line)["data_fingerprint"] for line in lines] == ["f00d"] * 2
+    assert len(told) == 1
+    assert "2 times" in told[0]

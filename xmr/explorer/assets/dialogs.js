@@ -1,0 +1,52 @@
+// Dialogs: a box or a drawer, what a source is, and the keys of all pages.
+import { h, signButton } from "./dom.js";
+import { sizes } from "./sources.js";
+
+/** Open a modal dialog (kind: box or sheet); Esc, the cross and a click beside it close it. */
+export function dialog(title, body, { kind = "box", onClose } = {}) {
+  const head = h("div", { class: "dialog-head" }, h("h2", {}, title), signButton("cross", "Close", () => element.close()));
+  const element = h("dialog", { class: kind, "aria-label": title }, head, h("div", { class: "dialog-body" }, body));
+  element.addEventListener("click", (event) => event.target === element && element.close());
+  element.addEventListener("close", () => {
+    element.remove();
+    onClose?.();
+  });
+  document.body.append(element);
+  element.showModal();
+  return element;
+}
+
+/** A row of a list of facts; nothing where there is no value. */
+export const fact = (name, value) => value && [h("dt", {}, name), h("dd", {}, value)];
+
+/** What a source is and how it was made. */
+export function aboutDialog(source) {
+  if (!source) return;
+  const takes = source.takes.map((kind) => (kind === "both" ? "picture + text" : kind)).join(", ");
+  const settings = Object.entries(source.settings).map(([name, value]) => fact(name, String(value ?? "–")));
+  const facts = h("dl", { class: "facts" },
+    fact("Where", source.where),
+    fact("Checkpoint", source.checkpoint),
+    fact("Data", `${source.data.name}, ${source.split}`),
+    fact("Entries", sizes(source)),
+    fact("Dimensions", source.dim && String(source.dim)),
+    fact("Takes", takes || "entries of its own data"),
+    settings);
+  dialog(source.title, h("div", { class: "stack" }, source.error && h("p", { class: "state failed" }, source.error), facts));
+}
+
+const KEYS = {
+  "/": "go to the query box",
+  Enter: "search; on a result: search with it",
+  "← → ↑ ↓": "move among the results",
+  i: "details of the result in focus",
+  Esc: "leave the query box, close a dialog",
+  "Alt ←": "the query before",
+  "Ctrl V": "search with a picture from the clipboard",
+  "?": "this list",
+};
+
+export function keysDialog() {
+  const rows = Object.entries(KEYS).map(([key, does]) => fact(h("kbd", {}, key), does));
+  dialog("Keys", h("dl", { class: "facts keys" }, rows));
+}

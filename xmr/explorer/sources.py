@@ -1,0 +1,165 @@
+"""Sources: what is searched, a model with all that it embedded, loaded when it is first asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from xmr.core.errors import XmrError, did_you_mean
+from xmr.core.types import Modality
+from xmr.explorer.content import Content, Rows
+from xmr.explorer.gallery import Gallery
+from xmr.explorer.problems import NotFoundError
+from xmr.explorer.recent import Recent
+
+State = Literal["idle", "loading", "ready", "failed"]
+ENCODED = 256
+"""Vectors of queries that a source remembers."""
+
+
+class Encoder(Protocol):
+    """Embeds what a user types or shows; raises `XmrError` for what the model does not take."""
+
+    @property
+    def composes(self) -> bool:
+        """Whether a picture and a text are one query of the model."""
+
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """N texts -> (N, D) float32."""
+
+    def encode_image(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """N pictures -> (N, D) float32."""
+
+    def encode_composed(self, images: Sequence[Image.Image], texts: Sequence[str]) -> np.ndarray:
+        """N pictures with a text each -> (N, D) float32."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a source before anything is loaded.
+
+    `id` is the same at every start. `folder` is where maps are kept, `run` the run folder (None for a
+    store); `settings` are for people to read.
+    """
+
+    id: str
+    name: str
+    title: str
+    kind: Literal["run", "store"]
+    where: str
+    folder: Path
+    checkpoint: str | None
+    split: str
+    data: str
+    dim: int | None
+    among: tuple[Modality, ...]
+    takes: tuple[str, ...]
+    composes: bool
+    directions: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    run: Path | None = None
+
+
+class Loader(Protocol):
+    """Knows a source on the disk; `load` and `load_encoder` may take minutes and raise `XmrError`."""
+
+    @property
+    def about(self) -> About:
+        """What is known before loading."""
+
+    def load(self) -> Content:
+        """The vectors and what they are of."""
+
+    def load_encoder(self) -> Encoder:
+        """The model."""
+
+
+class Source:
+    """What a loader loads, once, by whichever thread asks first; the others wait for it."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.about = loader.about
+        self.encoded: Recent[np.ndarray] = Recent(ENCODED)
+        self.error: str | None = None
+        self._loader, self._lock, self._encoder_lock = loader, RLock(), RLock()
+        self._content: Content | None = None
+        self._encoder: Encoder | None = None
+        self._galleries: dict[Modality, Gallery] = {}
+        self._loading = False
+
+    @property
+    def state(self) -> State:
+        """How far it is; asking loads nothing."""
+        if self._loading:
+            return "loading"
+        return "ready" if self._content is not None else "failed" if self.error else "idle"
+
+    @property
+    def loaded(self) -> Content | None:
+        """The content, if it is there already."""
+        return self._content
+
+    @property
+    def content(self) -> Content:
+        """The vectors and what they are of; raises `XmrError` when they can't be loaded."""
+        with self._lock:
+            if self._content is None:
+                self._content = self._load(self._loader.load)
+            return self._content
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model; raises `XmrError` when it can't be loaded."""
+        with self._encoder_lock:
+            if self._encoder is None:
+                self._encoder = self._load(self._loader.load_encoder)
+            return self._encoder
+
+    def gallery(self, modality: Modality) -> Gallery:
+        """What is searched among `modality`; raises `NotFoundError` where that is nothing."""
+        content = self.content
+        if modality not in content.searched:
+            has = " and ".join(f"{name}s" for name in content.searched)
+            raise NotFoundError(f"{self.about.title} searches among {has} alone, not among {modality}s")
+        with self._lock:
+            if modality not in self._galleries:
+                rows = content.rows[modality].take(content.searched[modality])
+                self._galleries[modality] = Gallery(rows, metric=content.metric)
+            return self._galleries[modality]
+
+    def row(self, modality: Modality, id_: str) -> tuple[Rows, int]:
+        """The rows of `modality` and where `id_` stands in them; raises `NotFoundError`."""
+        rows = self.content.rows.get(modality)
+        if rows is None or id_ not in rows.positions:
+            raise NotFoundError(f"{self.about.title} has no {modality} with the id '{id_}'")
+        return rows, rows.positions[id_]
+
+    def picture(self, image_id: str) -> Image.Image:
+        """The image of that id; raises `NotFoundError`, and `DataError` when its file is gone."""
+        rows, row = self.row(Modality.IMAGE, image_id)
+        if rows.keys is None:
+            raise NotFoundError(f"{self.about.title} does not know where its pictures are")
+        return self.content.read_image(str(rows.keys[row]))
+
+    def _load(self, load: Callable[[], Any]) -> Any:
+        self._loading = True
+        try:
+            loaded = load()
+            self.error = None
+            return loaded
+        except XmrError as error:
+            self.error = str(error)
+            raise
+        finally:
+            self._loading = False
+
+
+def source_named(sources: Mapping[str, Source], id_: str) -> Source:
+    """The source of that id; raises `NotFoundError` with the nearest known one."""
+    if id_ not in sources:
+        raise NotFoundError(f"no source '{id_}' is open; {did_you_mean(id_, sources)}")
+    return sources[id_]
