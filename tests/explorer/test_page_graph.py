@@ -2,42 +2,18 @@
 
 import colorsys
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
 
 from tests.browser import browser  # noqa: F401
 from tests.explorer.pages import becomes, explorer_page, served, settle  # noqa: F401
+from tests.explorer.plots import circles, graph_of
 from tests.explorer.shapes import SHAPES
 
 RED = "#/graph?q=a+large+red+circle&c=colours-1a2b3c:exact"
 CAPTION = "#/graph?entry=text:colours-1a2b3c:large-red-circle%230&c=colours-1a2b3c:exact"
-
-
-def circles(tab: Any) -> list[dict[str, float]]:
-    """The circles of the nodes and, last, of the query, in pixels of the plot."""
-    return tab.evaluate(
-        """() => {
-          const frame = document.querySelector(".graph-svg").getBoundingClientRect();
-          const rings = (of) => [...document.querySelectorAll(`${of} .graph-ring`)];
-          return [...rings(".graph-node"), ...rings(".graph-query")].map((ring) => {
-            const {x, y, width} = ring.getBoundingClientRect();
-            return {x: x - frame.x + width / 2, y: y - frame.y + width / 2, radius: width / 2,
-                    across: frame.width, along: frame.height};
-          });
-        }"""
-    )
-
-
-def answer(tab: Any, **asked: Any) -> dict[str, Any]:
-    """What the server says to the same question."""
-    body = {"column": {"source": "colours-1a2b3c", "index": "exact"}, **asked}
-    return tab.evaluate(
-        """(body) => fetch("/api/graph", {method: "POST", body: JSON.stringify(body),
-             headers: {"Content-Type": "application/json"}}).then((said) => said.json())""",
-        body,
-    )
 
 
 def test_edges_are_thicker_and_less_saturated_the_more_similar(browser: Any, served: str) -> None:  # noqa: F811
@@ -49,7 +25,7 @@ def test_edges_are_thicker_and_less_saturated_the_more_similar(browser: Any, ser
               return [Number(line.style.getPropertyValue("--weight")), parseFloat(strokeWidth), stroke];
             })"""
         )
-        said = answer(tab, query={"text": "a large red circle"})
+        said = graph_of(tab, query={"text": "a large red circle"})
         assert sorted(edge["weight"] for edge in said["edges"]) == sorted(weight for weight, _, _ in found)
         by_weight = sorted(found)
         widths = [width for _, width, _ in by_weight]
@@ -59,7 +35,7 @@ def test_edges_are_thicker_and_less_saturated_the_more_similar(browser: Any, ser
         ]
         assert widths == sorted(widths)
         assert widths[-1] > 3 * widths[0]
-        assert all(later <= earlier + 0.02 for earlier, later in zip(saturations, saturations[1:], strict=False))
+        assert all(later <= earlier + 0.02 for earlier, later in pairwise(saturations))
         assert saturations[0] > 0.7 > 0.2 > saturations[-1]
         ends = tab.inner_text(".graph-ends")
         assert f"{said['scale']['low']:.2f}" in ends
@@ -93,7 +69,7 @@ def test_no_picture_covers_another_or_the_query_in_the_middle(
 def test_a_picture_tells_its_scores_and_leads_to_what_resembles_it(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, RED) as tab:
         settle(tab)
-        said = answer(tab, query={"text": "a large red circle"})
+        said = graph_of(tab, query={"text": "a large red circle"})
         first = said["nodes"][0]
         tab.hover('.graph-node[data-at="0"]')
         card = tab.inner_text(".graph-card")
@@ -142,7 +118,7 @@ def test_keys_go_from_picture_to_picture_and_search(browser: Any, served: str) -
 def test_clusters_are_chosen_or_set_and_stay_lit_by_the_address(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, RED) as tab:
         settle(tab)
-        said = answer(tab, query={"text": "a large red circle"})
+        said = graph_of(tab, query={"text": "a large red circle"})
         becomes(tab.locator(".graph-clusters li"), said["clusters"]["count"])
         assert "have the best" in tab.inner_text(".graph-clusters")
         tab.select_option('[aria-label="How many clusters"]', "3")
@@ -225,7 +201,7 @@ def test_a_finger_sees_the_scores_first(browser: Any, served: str) -> None:  # n
         assert "entry=image" in tab.url
 
 
-def test_another_model_and_index_are_picked_and_kept_apart_from_the_columns(browser: Any, served: str) -> None:  # noqa: F811
+def test_another_model_and_index_leave_the_columns_alone(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, RED) as tab:
         settle(tab)
         assert "red" in tab.get_attribute('.graph-node[data-at="3"]', "aria-label")

@@ -36,8 +36,8 @@ export class ChosenList {
     this.element.hidden = true;
   }
 
-  /** List rows of a pane; `words` say how they were chosen. */
-  async show(pane, rows, words, groups, context) {
+  /** List rows of a pane; `words` say how they were chosen, `linked` is how many of them the other map shows. */
+  async show(pane, rows, words, { groups, linked }, context) {
     Object.assign(this, { pane, rows, context, listed: 0, entries: new Map() });
     const run = ++this.run, { modality } = pane.map.points, { modalities } = pane.map.status;
     const kinds = modalities.map((name, code) => [name, rows.reduce((sum, row) => sum + (modality[row] === code ? 1 : 0), 0)]).filter(([, many]) => many > 0);
@@ -45,6 +45,7 @@ export class ChosenList {
     put(this.head, h("div", { class: "row" }, h("h3", {}, `${plural(rows.length, "point")} ${words}`), close),
       rows.length > 0 && h("p", { class: "muted small" }, kinds.map(([name, many]) => plural(many, name, name === "composed" ? name : `${name}s`)).join(", ")),
       rows.length > 0 && groups.length > 1 && h("p", { class: "muted small" }, mostly(groups, pane.codes, rows)),
+      linked !== null && linked < rows.length && h("p", { class: "muted small" }, `${count(linked)} of them are shown on the other map.`),
       rows.length === 0 && h("p", { class: "muted small" }, "Nothing is shown there: draw around points, or switch their labels on."));
     put(this.items);
     put(this.more);

@@ -85,7 +85,7 @@ export class MapPane {
       if (status.state === "ready") return status;
       if (status.state === "failed") throw new ApiError("unavailable", status.message);
       const seconds = Math.round((performance.now() - this.began) / 1000);
-      element.querySelector(".loading-text").textContent = `Computing: ${status.message}${seconds > 2 ? ` (${seconds} s)` : ""}`;
+      element.querySelector(".loading-text").textContent = `Computing: ${status.message}${seconds > 2 ? ` (${seconds}\u00a0s)` : ""}`;
       if (seconds > 2 && !hint.isConnected) element.after(hint);
       await pause(EVERY, signal);
     }

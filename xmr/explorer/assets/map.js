@@ -152,11 +152,16 @@ class MapPage {
 
   hover(pane, row, event) {
     if (row === (pane.marks.hovered ?? null)) return row !== null && this.card.place(event);
-    for (const each of this.panes) each.mark({ hovered: null, linked: null });
+    this.unmark();
     if (row === null) return this.card.hide();
     pane.mark({ hovered: row });
     const ask = async () => (await this.entriesOf(pane, [row]))?.[0];
     this.card.show(`${pane.key}:${row}`, event, ask, this.colours.groupOf(pane, row), (entry) => this.link(pane, entry));
+  }
+
+  unmark() {
+    this.pointed = null;
+    for (const pane of this.panes) pane.mark({ hovered: null, linked: null });
   }
 
   entriesOf(pane, rows) {
@@ -165,10 +170,11 @@ class MapPage {
 
   /** Ring the same thing on the other map. */
   async link(pane, entry) {
+    this.pointed = entry.key;
     for (const other of this.ready) {
       if (other === pane) continue;
       const rows = await orNull(other.map.entries.rows([entry.key], this.signal));
-      other.mark({ linked: rows?.[0] ?? null });
+      if (this.pointed === entry.key) other.mark({ linked: rows?.[0] ?? null });
     }
   }
 
@@ -182,7 +188,7 @@ class MapPage {
 
   /** A card of the list is looked at: ring its point on all maps. */
   point(entry) {
-    for (const pane of this.panes) pane.mark({ hovered: null, linked: null });
+    this.unmark();
     if (!entry || !this.chosen) return;
     this.chosen.mark({ linked: entry.row });
     this.link(this.chosen, entry);
@@ -190,17 +196,19 @@ class MapPage {
 
   /** List these rows of a pane, and emphasise them on all maps. */
   async choose(pane, rows, words) {
+    const run = (this.run = {}); // of what is chosen later, the answers count
     this.chosen = pane;
     this.card.hide();
     pane.switchLasso(false);
     this.ready.forEach((each) => each.setChosen(each === pane ? rows : []));
     this.context.announce(`${rows.length} points ${words}.`);
-    this.chosenList.show(pane, rows, words, this.colours.groups, this.context);
+    const step = Math.ceil(rows.length / MOST_LINKED), linked = rows.filter((_, n) => n % step === 0), others = this.ready.length > 1;
+    this.chosenList.show(pane, rows, words, { groups: this.colours.groups, linked: others ? linked.length : null }, this.context);
     for (const other of this.ready) {
       if (other === pane) continue;
-      const entries = (await this.entriesOf(pane, rows.slice(0, MOST_LINKED))) ?? [];
+      const entries = (await this.entriesOf(pane, linked)) ?? [];
       const found = ((await orNull(other.map.entries.rows(entries.map(({ key }) => key), this.signal))) ?? []).filter((row) => row !== null);
-      if (this.chosen === pane) other.setChosen(found.length > 0 ? found : null);
+      if (this.run === run) other.setChosen(found.length > 0 ? found : null);
     }
   }
 
@@ -211,7 +219,7 @@ class MapPage {
   }
 
   close() {
-    this.chosen = null;
+    this.chosen = this.run = null;
     this.chosenList.hide();
     for (const pane of this.ready) pane.setChosen(null);
   }
