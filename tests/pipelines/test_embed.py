@@ -137,7 +137,7 @@ def test_a_second_command_is_refused_before_it_embeds(
     store = tmp_path / "store"
     embed(store, "split=val")
     first = EmbeddingStore.open(store)
-    monkeypatch.setattr("xmr.pipelines.embed._batches", lambda *_: pytest.fail("it embeds"))
+    monkeypatch.setattr("xmr.pipelines.embed.vectors_of", lambda *_: pytest.fail("it embeds"))
     with first.writing():
         assert "another process is writing" in embed(store, code=1).stderr
 
@@ -251,3 +251,17 @@ def test_texts_of_classes_have_an_id_in_each_split() -> None:
     images = part_of(dataset, dataset.split("val"), IMAGE)
     assert images.ids.tolist() == ["val0", "val1"]
     assert images.metadata["image_path"].tolist() == ["val0.png", "val1.png"]
+
+
+@pytest.mark.slow
+def test_several_workers_of_ray_fill_a_store_like_one_process(
+    embed: Callable[..., Outcome], whole: Path, workplace: Path
+) -> None:
+    pytest.importorskip("ray")
+    # begun by one process, gone on with by three
+    embed("sharded", "split=val")
+    outcome = embed("sharded", "shards=3", "rows_per_segment=7")
+    assert "added   48 embeddings; 12 were there" in outcome.stdout
+    assert same(workplace / "sharded", whole)
+    again = embed("sharded", "shards=2")
+    assert "added   0 embeddings; 60 were there" in again.stdout

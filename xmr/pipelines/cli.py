@@ -2,22 +2,24 @@
 
 import logging
 import os
+import signal
 import sys
 import uuid
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from xmr.core.errors import ConfigError, XmrError
-from xmr.pipelines.overrides import asks_to_be_told, check_overrides, with_lists
+from xmr.pipelines.overrides import SWEEP, asks_to_be_told, check_overrides, with_lists
+from xmr.pipelines.sweep_launchers import check_launcher
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -48,9 +50,16 @@ def run(
 
     def main() -> None:
         sys.argv[1:] = with_lists(sys.argv[1:], lists)
+        check_launcher(sys.argv[1:])
         config = check_overrides(CONF, config_name, sys.argv[1:])
-        if check is not None and not asks_to_be_told(sys.argv[1:]):
+        runs = not asks_to_be_told(sys.argv[1:])
+        if check is not None and runs:
             check(config)
+        if runs and any(flag in sys.argv[1:] for flag in SWEEP):
+            from xmr.pipelines.sweep_jobs import run_jobs  # which needs what is defined here
+
+            run_jobs(task, config_name, config, sys.argv[1:])
+            return
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_guarded(task))()
 
     register_resolvers()
@@ -71,7 +80,7 @@ def run_resumed(task: str) -> None:
             raise ConfigError(
                 "resume= takes one run folder and settings, and no flags: resume=FOLDER key=value"
             )
-        _imported(task)(folders[0], overrides)
+        imported(task)(folders[0], overrides)
 
     register_resolvers()
     guarded_main(main)
@@ -85,7 +94,7 @@ def guarded_main(main: Callable[[], None]) -> None:
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
         os.environ["HYDRA_FULL_ERROR"] = "1"
-    _quiet_libraries()
+    quiet_libraries()
     try:
         main()
     except XmrError as error:
@@ -95,6 +104,23 @@ def guarded_main(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print_error("interrupted; what was finished is kept: run the same command again to go on")
         sys.exit(130)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Have a signal that would end this process at once end it as Ctrl-C does: by an exception."""
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        sys.exit(128 + signum)
+
+    # one that is ignored stays so: nohup means it
+    ending = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
+    before = {signum: signal.signal(signum, stop) for signum in ending}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _debug() -> bool:
@@ -115,15 +141,12 @@ def print_error(message: str) -> None:
 
 
 def _guarded(task: str) -> Callable[[DictConfig], None]:
-    """`task`, such that a user's error ends a single run at once; in a sweep Hydra collects it."""
+    """`task`, such that a user's error ends it at once, before Hydra sees it."""
 
     def guarded(config: DictConfig) -> None:
         try:
-            _imported(task)(config)
+            imported(task)(config)
         except XmrError as error:
-            if HydraConfig.get().mode is not RunMode.RUN:
-                print_error(f"job {HydraConfig.get().job.override_dirname}: {error}")
-                raise
             if _debug():
                 raise
             fail(str(error))
@@ -131,12 +154,13 @@ def _guarded(task: str) -> Callable[[DictConfig], None]:
     return guarded
 
 
-def _imported(task: str) -> Callable[..., None]:
+def imported(task: str) -> Callable[..., None]:
+    """The function that `module:function` names."""
     module, _, function = task.partition(":")
     return getattr(import_module(module), function)
 
 
-def _quiet_libraries() -> None:
+def quiet_libraries() -> None:
     """Turn off what libraries tell their own developers on each start."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("WANDB_SILENT", "true")

@@ -10,6 +10,7 @@ from xmr.core.errors import ConfigError, DataError, MissingFilesError, check_who
 from xmr.data.dataset import SPLITS
 from xmr.evaluation.protocols import ready_protocol
 from xmr.index.manifest import DTYPES, Manifest
+from xmr.pipelines.ray_cluster import check_ray
 from xmr.pipelines.run_folder import RunFolder, with_overrides
 
 MODALITIES = ("image", "text")
@@ -41,7 +42,9 @@ def check_embed(config: DictConfig) -> None:
     """Raise `XmrError` for settings that `scripts/embed.py` can't work with."""
     if OmegaConf.is_missing(config, "checkpoint") or OmegaConf.is_missing(config, "store"):
         raise ConfigError("name a checkpoint and a folder: scripts/embed.py checkpoint=PATH store=DIR")
-    check_whole(1, rows_per_segment=config.rows_per_segment)
+    check_whole(1, rows_per_segment=config.rows_per_segment, shards=config.shards)
+    if config.shards > 1:
+        check_ray(f"shards={config.shards}")
     if config.dtype not in DTYPES:
         raise ConfigError(f"dtype={config.dtype}; {did_you_mean(str(config.dtype), DTYPES)}")
     chosen(config.split, SPLITS, "split")

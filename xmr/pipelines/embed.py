@@ -1,6 +1,7 @@
 """Embeddings of a data set, kept in a store: what is there already is skipped, so that it can be resumed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,8 @@ from xmr.pipelines.instantiate import instantiate
 FILES = ("path", "root", "image_root")
 """Settings of data sets that name a file or folder."""
 
+VectorsOf = Callable[[int, np.ndarray], Iterator[tuple[np.ndarray, torch.Tensor]]]
+
 
 class Part(NamedTuple):
     """What a store keeps of one modality of a split beside the vectors: N ids, item ids and metadata."""
@@ -49,9 +52,26 @@ class Part(NamedTuple):
 def embed(config: DictConfig) -> None:
     """Embed the chosen splits of the checkpoint's data, or of `config.data`, into `config.store`."""
     check_embed(config)
+    components, parts = prepare(config)
+    store = _store(config, components, checkpoint_path(config.checkpoint))
+    added, skipped = 0, 0
+    # from here on, so that a second command is refused before it has embedded anything
+    with store.writing(), _embedder(config, components, parts) as vectors:
+        for number, part in enumerate(parts):
+            stored = set(store.ids(part.modality).tolist())
+            missing = np.flatnonzero([id_ not in stored for id_ in part.ids.tolist()])
+            if len(missing):
+                _embed_missing(store, part, missing, vectors(number, missing), config.rows_per_segment)
+            added, skipped = added + len(missing), skipped + len(part.ids) - len(missing)
+        if len(store.manifest.segments) > 1 and added:
+            store.rebuild()
+    _report(store, added, skipped)
+
+
+def prepare(config: DictConfig) -> tuple[Components, list[Part]]:
+    """The model with the data, and the parts of it to be embedded, in order."""
     splits = chosen(config.split, SPLITS, "split")
-    path = checkpoint_path(config.checkpoint)
-    components, _ = restore(path, list(config.set))
+    components, _ = restore(checkpoint_path(config.checkpoint), list(config.set))
     modalities = _modalities(config, components)
     if "data" in config:
         components = replace(components, dataset=instantiate(config.data))
@@ -63,16 +83,19 @@ def embed(config: DictConfig) -> None:
         for name in splits
         for modality in modalities
     ]
-    store = _store(config, components, path)
-    added, skipped = 0, 0
-    # from here on, so that a second command is refused before it has embedded anything
-    with store.writing():
-        for part in parts:
-            count = _embed_missing(store, components, part, rows_per_segment=config.rows_per_segment)
-            added, skipped = added + count, skipped + len(part.ids) - count
-        if len(store.manifest.segments) > 1 and added:
-            store.rebuild()
-    _report(store, added, skipped)
+    return components, parts
+
+
+@contextmanager
+def _embedder(config: DictConfig, components: Components, parts: list[Part]) -> Iterator[VectorsOf]:
+    """What embeds positions (N,) of a part, by its number: this process, or several workers of Ray."""
+    if config.shards == 1:
+        yield lambda number, positions: vectors_of(components, parts[number], positions)
+        return
+    from xmr.pipelines.embed_ray import RayShards  # which needs what is defined here
+
+    with RayShards(config) as shards:
+        yield shards.vectors_of
 
 
 def _modalities(config: DictConfig, components: Components) -> list[Modality]:
@@ -160,22 +183,27 @@ def _settings(config: DictConfig) -> dict[str, Any]:
 
 
 def _embed_missing(
-    store: EmbeddingStore, components: Components, part: Part, *, rows_per_segment: int
-) -> int:
-    """Embed what the store does not hold of `part`, and append it segment by segment: how many rows."""
-    stored = set(store.ids(part.modality).tolist())
-    missing = np.flatnonzero([id_ not in stored for id_ in part.ids.tolist()])
+    store: EmbeddingStore,
+    part: Part,
+    missing: np.ndarray,
+    embedded: Iterator[tuple[np.ndarray, torch.Tensor]],
+    rows_per_segment: int,
+) -> None:
+    """Append the rows `missing` (N,) of `part`, which arrive batch by batch, segment by segment."""
     positions, vectors, waiting = [], [], 0
-    for at, batch in _batches(components, part, missing):
-        positions.append(at)
-        vectors.append(batch)
-        waiting += len(at)
-        if waiting >= rows_per_segment:
-            _append(store, part, positions, vectors)
-            positions, vectors, waiting = [], [], 0
+    with progress_bar() as progress:
+        name = f"{part.modality} embeddings, {part.split.name}"
+        task = progress.add_task(name, total=len(part.ids), completed=len(part.ids) - len(missing))
+        for at, batch in embedded:
+            progress.advance(task, len(at))
+            positions.append(at)
+            vectors.append(batch)
+            waiting += len(at)
+            if waiting >= rows_per_segment:
+                _append(store, part, positions, vectors)
+                positions, vectors, waiting = [], [], 0
     if waiting:
         _append(store, part, positions, vectors)
-    return len(missing)
 
 
 def _append(
@@ -185,25 +213,19 @@ def _append(
     store.append(embeddings, metadata, model_fingerprint=store.manifest.model.fingerprint)
 
 
-def _batches(
-    components: Components, part: Part, missing: np.ndarray
+def vectors_of(
+    components: Components, part: Part, positions: np.ndarray
 ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-    """Embeddings (B, D) of the positions `missing`, batch by batch, with their positions (B,)."""
-    if not len(missing):
-        return
+    """Embeddings (B, D) of the `positions` (N,) of a part, batch by batch, with their positions (B,)."""
     config, module, modality = components.config, components.module.eval(), part.modality
     source = components.sources(part.split, [modality])[modality]
-    chunks = np.split(missing, range(config.eval_batch_size, len(missing), config.eval_batch_size))
+    chunks = np.split(positions, range(config.eval_batch_size, len(positions), config.eval_batch_size))
     loader = batch_loader(EmbedDataset(source, modality), chunks, workers=config.workers)
     module.to(components.device)
-    with progress_bar() as progress, torch.inference_mode():
-        done = len(part.ids) - len(missing)
-        name = f"{modality} embeddings, {part.split.name}"
-        task = progress.add_task(name, total=len(part.ids), completed=done)
+    with torch.inference_mode():
         for batch in loader:
             vectors = module.embed(modality, to_device(batch.inputs, components.device))
             yield batch.position.numpy(), vectors.float().cpu()
-            progress.advance(task, len(batch.position))
 
 
 def _report(store: EmbeddingStore, added: int, skipped: int) -> None:

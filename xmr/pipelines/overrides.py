@@ -38,7 +38,7 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> D
     Raises `ConfigError` for the first override that names no config group, option or key, and for several
     values where no sweep is asked for.
     """
-    words = _settings(arguments)
+    words = settings_of(arguments)
     stray = [word for word in words if "=" not in word and not word.startswith("~")]
     if stray:
         raise ConfigError(f"'{stray[0]}' is no key=value; write settings as key=value")
@@ -75,7 +75,7 @@ def asks_to_be_told(arguments: Sequence[str]) -> bool:
     return any(word.partition("=")[0] in TELLING for word in arguments)
 
 
-def _settings(arguments: Sequence[str]) -> list[str]:
+def settings_of(arguments: Sequence[str]) -> list[str]:
     """The arguments without Hydra's own flags and their values."""
     flag_values = {n + 1 for n, word in enumerate(arguments) if word in FLAGS_WITH_VALUE}
     return [word for n, word in enumerate(arguments) if not word.startswith("-") and n not in flag_values]

@@ -1,13 +1,10 @@
 """Reproductions: experiments run with several seeds, and their figures beside the published ones."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -18,7 +15,7 @@ from xmr.core.errors import ConfigError, XmrError, check_whole
 from xmr.core.files import write_json, write_text
 from xmr.data.dataset import RetrievalDataset
 from xmr.evaluation.protocol import check_comparable
-from xmr.pipelines.cli import CONF, register_resolvers
+from xmr.pipelines.cli import CONF, register_resolvers, stopped_by_signals
 from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.overrides import check_overrides
 from xmr.pipelines.reproduction_runs import Experiment, SeedRun
@@ -32,7 +29,6 @@ from xmr.reporting.reproduction_table import (
 
 # what is another one for each run
 OWN_SETTINGS = ("experiment", "seed", "resume", "hydra.run.dir")
-STOPPED_BY = (signal.SIGTERM, signal.SIGHUP)
 
 
 def reproduce(
@@ -93,7 +89,7 @@ def _run_all(
 ) -> None:
     """Bring every run to its end; what they give goes to `finished`, by experiment, or to `failures`."""
     columns = (TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("{task.fields[state]}"))
-    with _stopped_by_signals(), Progress(*columns, console=Console(stderr=True)) as progress:
+    with stopped_by_signals(), Progress(*columns, console=Console(stderr=True)) as progress:
         lines = [
             progress.add_task(f"{run.experiment.name}, seed {run.seed}", start=False, state="waits")
             for run in runs
@@ -110,21 +106,6 @@ def _run_all(
                 failures.append(about)
                 progress.update(line, state="failed")
             progress.stop_task(line)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Have a signal that would end this process at once end it as Ctrl-C does: after the run has saved."""
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        sys.exit(128 + signum)
-
-    before = {signum: signal.signal(signum, stop) for signum in STOPPED_BY}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _collect(run: SeedRun, finished: list[SeedResult]) -> None:

@@ -221,6 +221,7 @@ class TrainingRun:
             self.folder.path,
             mode=wandb_mode() if wandb.mode == "auto" else wandb.mode,
             project=wandb.project,
+            name=wandb.name,
             group=wandb.group,
             config=self.components.module.provenance["config"],
             resume_step=resume_step,

@@ -33,9 +33,16 @@ LOGGED_APART = ("protocol", "metrics")
 
 
 def start_run(
-    folder: Path, *, mode: Mode, project: str, name: str, group: str | None = None, config: Mapping[str, Any]
+    folder: Path,
+    *,
+    mode: Mode,
+    project: str,
+    name: str,
+    run_id: str | None = None,
+    group: str | None = None,
+    config: Mapping[str, Any],
 ) -> wandb.Run:
-    """Start the run `name`, which is its id as well, below `folder`, or go on with it.
+    """Start the run `name` below `folder`, or go on with it; its id is `run_id`, else the name as well.
 
     Waits 20 seconds for a server and then raises `XmrError`, which says how to go on without one.
     """
@@ -48,7 +55,7 @@ def start_run(
             dir=folder.resolve(),
             mode=mode,
             project=project,
-            id=name,
+            id=run_id or name,
             name=name,
             group=group,
             config=dict(config),
