@@ -24,6 +24,7 @@ def test_results_and_errors_come_in_the_order_of_the_keys(workers: int) -> None:
 
 
 def test_an_interrupt_ends_the_work() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
     looked = []
 
     def slow(key: str) -> None:
@@ -33,8 +34,11 @@ def test_an_interrupt_ends_the_work() -> None:
     def interrupt() -> None:
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        inspect_images(slow, [str(n) for n in range(1000)], workers=2, on_done=interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            inspect_images(slow, [str(n) for n in range(1000)], workers=2, on_done=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(looked) < 20
 
 

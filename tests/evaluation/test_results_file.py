@@ -104,6 +104,23 @@ def test_damaged_queries_are_refused_with_the_reason(tmp_path, damage, says):
         read_queries(file)
 
 
+def test_columns_of_other_tools_are_left_alone(tmp_path):
+    file = tmp_path / "q.parquet"
+    write_queries(file, {"text_to_image": queries()}, PROTOCOL)
+    table = pq.read_table(file)
+    pq.write_table(table.append_column("language", [["en"] * len(table)]), file)
+    assert_equal(read_queries(file)["text_to_image"], queries())
+
+
+@pytest.mark.parametrize("metadata", [{"xmr": '{"schema'}, {"xmr": "3"}])
+def test_damaged_metadata_is_no_traceback(tmp_path, metadata):
+    file = tmp_path / "q.parquet"
+    write_queries(file, {"text_to_image": queries()}, PROTOCOL)
+    pq.write_table(pq.read_table(file).replace_schema_metadata(metadata), file)
+    with pytest.raises(DataError, match="schema version None"):
+        read_queries(file)
+
+
 def test_a_query_whose_figure_is_no_number_is_named(tmp_path):
     values = {"recall@1": np.array([0.0, np.nan, 1.0, 1.0])}
     write_queries(tmp_path / "q.parquet", {"text_to_image": queries(values=values)}, PROTOCOL)
@@ -136,6 +153,9 @@ def test_the_least_that_another_tool_must_write_is_read(tmp_path):
         (json.dumps(results(metrics={"recall@1": float("nan")})), "NaN among its figures"),
         (json.dumps(results(metrics={"recall@1": float("inf")})), "Infinity among its figures"),
         (json.dumps(results()).replace("0.25", "1e999"), "text_to_image/recall@1=inf"),
+        (json.dumps(results()).replace("0.25", "1" * 401), "text_to_image/recall@1=1"),
+        (json.dumps(results()).replace("0.25", "1" * 5000), "is no results.json"),
+        ("[" * 100_000, "is no results.json"),
         (json.dumps(results(metrics={"recall@1": "0.2"})), "must be number"),
         (json.dumps(results(metrics={})), "at least 1 properties"),
         (json.dumps(results(protocol={"name": "standard"})), "must contain"),

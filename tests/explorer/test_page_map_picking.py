@@ -31,8 +31,7 @@ def test_a_point_tells_what_it_is_unless_it_is_hidden(browser: Any, served: str)
         assert tab.locator(".map-card img").count() == 1
         assert pixels(tab) > 40, "it is ringed"
         tab.mouse.click(*middle(tab))
-        tab.wait_for_selector("dialog[open]")
-        assert what["id"] in tab.inner_text("dialog[open]")
+        tab.locator("dialog[open]", has_text=what["id"]).wait_for()
         tab.keyboard.press("Escape")
         tab.locator(".map-groups .map-entry", has_text=what["label"].split("/")[0]).click()
         tab.mouse.move(*middle(tab))

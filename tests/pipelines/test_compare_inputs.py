@@ -99,6 +99,7 @@ def copied(run: Path) -> None:
         (other_schema, "schema version 2"),
         (no_number, "NaN"),
         (copied, "one checkpoint of run a0"),
+        (lambda run: (run / "config.yaml").write_text("a: [1,"), "is it damaged?"),
     ],
 )
 def test_what_does_not_compare_is_one_error(runs: Path, harm, said: str) -> None:
@@ -114,11 +115,13 @@ def test_what_does_not_compare_is_one_error(runs: Path, harm, said: str) -> None
         ("runs/a", "runs/b/b0,runs/a/a1", "named twice"),
         ("runs/a", "runs/a/a0", "named twice"),
         ("runs/a/a0,runs/b/b0", "runs/b/b1", "differ in more than their seed: loss.margin is 0.0 and 1.5"),
+        ("runs/a,runs/twice/again", "runs/b", "both have seed 0: they are one"),
         ("runs", "runs/b/b1", "runs is no run folder and holds none"),
         ("runs/a/a0", "", "''"),
     ],
 )
 def test_runs_that_are_named_wrongly(runs: Path, a: str, b: str, said: str) -> None:
+    made_run(runs / "runs/twice/again", skill=0.1, config={"loss": {"margin": 0.0}})
     with pytest.raises(XmrError, match=re.escape(said)):
         read_models(a, b)
 
@@ -153,3 +156,16 @@ def test_a_typo_is_answered_without_torch(runs: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in outcome.stderr.splitlines()}
     assert "xmr.pipelines.compare_inputs" in imported
     assert not imported & {"torch", "pytorch_lightning", "wandb", "pandas"}
+
+
+def test_another_checkpoint_is_another_model(runs: Path) -> None:
+    file = runs / "runs/a/a1/results.json"
+    write_json(file, {**json.loads(file.read_text()), "checkpoint": "checkpoints/last.ckpt"})
+    with pytest.raises(DataError, match=r"checkpoint is checkpoints/best\.ckpt and checkpoints/last\.ckpt"):
+        read_models("runs/a", "runs/b")
+
+
+def test_runs_of_other_settings_in_folders_of_one_name_compare(runs: Path) -> None:
+    made_run(runs / "other/a0", skill=0.3, config={"loss": {"margin": 9.0}})
+    a, b = read_models("runs/a/a0", "other/a0")
+    assert (len(a.runs), len(b.runs)) == (1, 1)

@@ -29,7 +29,7 @@ def _resolvers() -> None:
         st.floats(allow_nan=False, allow_infinity=False),
         st.text(st.characters(exclude_categories=["Cs", "Cc"])),
         st.sampled_from(
-            ["null", "True", "1e-3", "it's", "a\\", "a\\'b", "a,b", "[x]", "${seed}", " a ", "nan"]
+            ["null", "True", "1e-3", "it's", "a\\", "a\\'b", "a,b", "[x]", "${seed}", " a ", "nan", "A²"]
         ),
         st.lists(st.one_of(st.integers(), st.sampled_from(["image_encoder", "a b"])), max_size=3),
     )
@@ -176,5 +176,9 @@ def test_values_by_epoch_are_those_of_whole_rows_after_training_has_begun(tmp_pa
     assert epoch_values(file, "mean_recall") == {1: 0.5, 2: 0.7}
     assert epoch_values(file, "text_to_image/recall@1") == {1: 0.6, 2: 0.8}
     assert epoch_values(file, "recall@1") == {}
+    file.write_text(header + "4,1.0,0.5,0.6,\n8,2.0,damaged,0.8,\n12,,0.7,0.8,\n13,3.0\n")
+    assert epoch_values(file, "mean_recall") == {1: 0.5}
+    file.write_text("step,val/my.data/mean_recall\n4,0.5\n")
+    assert epoch_values(file, "mean_recall") == {}
     file.write_text(header + "4,1.0,nan,0.6,\n")
     assert math.isnan(epoch_values(file, "mean_recall")[1])

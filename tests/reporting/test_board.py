@@ -216,3 +216,12 @@ def test_the_order_of_records_changes_nothing(tmp_path: Path) -> None:
     assert [[run.path for run in row.runs] for row in one.rows] == [
         [run.path for run in row.runs] for row in other.rows
     ]
+
+
+def test_other_places_of_the_data_are_noted_since_pixels_may_differ(tmp_path: Path) -> None:
+    for seed, place in enumerate(("img64", "img224")):
+        data = {**config()["data"], "image_root": place}
+        finished(tmp_path / f"run{seed}", settings=config(seed=seed, data=data))
+    board = board_of(tmp_path)
+    assert [len(row.finished) for row in board.rows] == [2]
+    assert any("data.image_root img64 and img224" in note for note in board.notes)

@@ -1,5 +1,6 @@
 """What lies in a folder of runs becomes records, and what does not is listed with its reason."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import pytest
 from tests.reporting.synthetic_runs import PROTOCOL, config, finished, metrics, result, started, sweep
 from xmr.core.errors import MissingFilesError
 from xmr.core.run_state import RunningMark
+from xmr.reporting.board import boards
 from xmr.reporting.runs import LeftOut, RunRecord, read_runs
 
 
@@ -201,6 +203,59 @@ def test_a_copied_folder_is_shown_once(tmp_path: Path) -> None:
     assert [record.path for record in records] == ["emoji/20260101-000000-aaaaaa"]
     assert [each.path for each in left_out] == ["backup/of an old run"]
     assert "emoji/20260101-000000-aaaaaa" in left_out[0].reason
+
+
+def test_runs_of_other_settings_in_folders_of_one_name_are_no_copies(tmp_path: Path) -> None:
+    for loss in ("InfoNCE", "SigLIP"):
+        finished(tmp_path / loss / "seed0", settings=config(loss=loss))
+    records, left_out = read_runs(tmp_path)
+    assert [record.path for record in records] == ["InfoNCE/seed0", "SigLIP/seed0"]
+    assert left_out == []
+
+
+def test_an_evaluation_of_a_killed_run_is_not_finished(tmp_path: Path) -> None:
+    folder = started(tmp_path / "run", epochs=2)
+    result(folder / "evaluations/test-best", 0.1, protocol={"split": "test"}, seed=0)
+    records, _ = read_runs(tmp_path)
+    assert {(r.protocol["split"], r.state, r.progress) for r in records} == {
+        ("val", "stopped", "epoch 2 of 30"),
+        ("test", "stopped", "epoch 2 of 30"),
+    }
+
+
+def test_a_trial_that_failed_before_it_began_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "sweeps/heads/000-linear-abcdef").mkdir(parents=True)
+    (tmp_path / "sweeps/heads/000-linear-abcdef/output.log").write_text("error: no data\n")
+    (tmp_path / "reproductions/emoji/seed0").mkdir(parents=True)
+    (tmp_path / "reproductions/emoji/seed0/output.log").touch()
+    finished(tmp_path / "reproductions/emoji/seed0/20260101-000000-aaaaaa")
+    assert list(reasons(tmp_path)) == ["sweeps/heads/000-linear-abcdef"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": [1, 2]}, None),
+        ({"seed": "x"}, None),
+        ({"when": "!!timestamp 2024-13-45"}, "no YAML"),
+    ],
+)
+def test_a_config_with_odd_values_ends_in_no_traceback(
+    tmp_path: Path, change: dict, told: str | None
+) -> None:
+    finished(tmp_path / "good", settings=config(seed=1))
+    folder = finished(tmp_path / "odd", 0.4)
+    text = (folder / "config.yaml").read_text()
+    for key, value in change.items():
+        kept = [line for line in text.splitlines() if not line.startswith(f"{key}:")]
+        (folder / "config.yaml").write_text("\n".join([*kept, f"{key}: {value}"]))
+    if "seed" in change:
+        content = json.loads((folder / "results.json").read_text())
+        (folder / "results.json").write_text(json.dumps({k: v for k, v in content.items() if k != "seed"}))
+    records, left_out = read_runs(tmp_path)
+    assert "good" in [record.path for record in records]
+    assert [told in each.reason for each in left_out] == ([True] if told else [])
+    assert boards(records, metric="mean_recall")
 
 
 def test_links_are_not_followed_unless_one_is_asked_for(tmp_path: Path) -> None:

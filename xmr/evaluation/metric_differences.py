@@ -39,6 +39,8 @@ def shown_metrics(queries: Mapping[str, QueryResults], *, relevance: str = "item
     names = []
     for direction, of in queries.items():
         ks = recall_ks(of)
+        if not ks:
+            raise DataError(f"{direction}: no recall of single queries is stored; evaluate again")
         shown = [f"recall@{k}" for k in ks]
         shown += [f"precision@{ks[-1]}"] if relevance == "label" else []
         shown += ["mAP"] if "average_precision" in of.values else []

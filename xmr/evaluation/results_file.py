@@ -1,7 +1,7 @@
 """The files of an evaluation: results.json, and queries.parquet with what each query scored and retrieved."""
 
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -123,6 +123,8 @@ def read_results(file: Path) -> dict[str, Any]:
         raise DataError(f"{file} is half-written or no JSON ({error}); evaluate again") from error
     except _NotANumberError as error:
         raise DataError(f"{file} has {error} among its figures; evaluate again") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is no results.json ({error}); evaluate again") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version is not None and version != RESULTS_SCHEMA:
         raise DataError(
@@ -135,7 +137,7 @@ def read_results(file: Path) -> dict[str, Any]:
     except JsonSchemaValueException as error:
         raise DataError(f"{file}: {error.message.removeprefix('data.')}") from error
     for name, value in content["metrics"].items():
-        if not math.isfinite(value):  # 1e999
+        if not abs(value) <= sys.float_info.max:  # 1e999, or as many digits
             raise DataError(f"{file} has {name}={value} among its figures; evaluate again")
     return content
 
@@ -206,7 +208,10 @@ def read_queries(file: Path, *, figures_only: bool = False) -> dict[str, QueryRe
         raise DataError(f"{file} can't be read ({error.strerror or error}); evaluate again") from error
     except pa.ArrowException as error:
         raise DataError(f"{file} is no whole Parquet file ({error}); evaluate again") from error
-    version = json.loads((table.schema.metadata or {}).get(b"xmr", b"{}")).get("schema_version")
+    try:
+        version = json.loads((table.schema.metadata or {}).get(b"xmr", b"{}"))["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        version = None
     if version != QUERIES_SCHEMA:
         raise DataError(f"{file} has schema version {version}, but this xmr reads {QUERIES_SCHEMA}")
     missing = [name for name in ABOUT if name not in names]
@@ -218,12 +223,14 @@ def read_queries(file: Path, *, figures_only: bool = False) -> dict[str, QueryRe
 
 
 def _query_results(direction: str, table: Any, file: Path) -> QueryResults:
+    import pyarrow as pa
+
     columns = {name: table.column(name) for name in table.column_names}
     values = {
         name: column.to_numpy().astype(np.float64)
         for name, column in columns.items()
-        # a metric of another direction is empty here
-        if name not in ABOUT and column.null_count < max(1, len(column))
+        # a metric of another direction is empty here; other tools may write columns of their own
+        if name not in ABOUT and pa.types.is_floating(column.type) and column.null_count < len(column)
     }
     for name, column in values.items():
         if not np.isfinite(column).all():

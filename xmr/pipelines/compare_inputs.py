@@ -16,6 +16,7 @@ from xmr.reporting.run_settings import flat_settings, model_key
 from xmr.reporting.wandb_run import wandb_mode
 
 RESULTS, QUERIES, EVALUATIONS = "results.json", "queries.parquet", "evaluations"
+BEST = "checkpoints/best.ckpt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class ComparedRun:
     def settings(self) -> dict[str, Any]:
         """The settings that can change a result, by dotted key."""
         config: Any = OmegaConf.to_container(self.config, resolve=True)
-        return flat_settings(config)
+        return flat_settings(config) | {"checkpoint": self.results.get("checkpoint", BEST)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +183,13 @@ def _check_distinct(folders: list[Path]) -> None:
 
 def _check_different_results(runs: tuple[ComparedRun, ...]) -> None:
     """Raise `ConfigError` for two results of one checkpoint: copies, or the same evaluation made twice."""
-    seen: dict[tuple[str, str], ComparedRun] = {}
+    seen: dict[tuple[str, str, str], ComparedRun] = {}
     for run in runs:
         id_ = run.results.get("run", {}).get("id")
         if id_ is None:
             continue
-        twin = seen.setdefault((id_, run.results.get("checkpoint", "")), run)
+        # runs of different settings may lie in folders of one name
+        twin = seen.setdefault((id_, model_key(run.settings()), str(run.results.get("seed"))), run)
         if twin is not run:
             raise ConfigError(
                 f"{twin.folder} and {run.folder} are one checkpoint of run {id_}; name two different runs"
@@ -195,16 +197,23 @@ def _check_different_results(runs: tuple[ComparedRun, ...]) -> None:
 
 
 def _check_one_model(where: str, model: ComparedModel) -> None:
-    """Raise `DataError` where the runs of a group differ in more than their seed."""
+    """Raise `DataError` where the runs of a group differ in more than their seed, or not even in it."""
     settings = [run.settings() for run in model.runs]
-    if len({model_key(of) for of in settings}) <= 1:
-        return
-    differing = list(_differing(settings))
-    raise DataError(
-        f"the runs of {where} differ in more than their seed: {'; '.join(differing[:3])}"
-        f"{f' and {len(differing) - 3} more' if len(differing) > 3 else ''}; "
-        f"name the runs of one model, separated by commas"
-    )
+    if len({model_key(of) for of in settings}) > 1:
+        differing = list(_differing(settings))
+        raise DataError(
+            f"the runs of {where} differ in more than their seed: {'; '.join(differing[:3])}"
+            f"{f' and {len(differing) - 3} more' if len(differing) > 3 else ''}; "
+            f"name the runs of one model, separated by commas"
+        )
+    by_seed: dict[int, ComparedRun] = {}
+    for run in model.runs:
+        seed = run.results.get("seed")
+        if seed is not None and by_seed.setdefault(seed, run) is not run:
+            raise DataError(
+                f"{by_seed[seed].folder} and {run.folder} of {where} both have seed {seed}: they are one; "
+                f"name one of them"
+            )
 
 
 def _differing(settings: list[dict[str, Any]]) -> Iterator[str]:

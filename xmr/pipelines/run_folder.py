@@ -93,7 +93,11 @@ class RunFolder:
             raise MissingFilesError(
                 f"{self.path} is no run folder: it has no config.yaml; give one of runs/<name>/"
             )
-        config = OmegaConf.load(self.config_file)
+        try:
+            config = OmegaConf.load(self.config_file)
+        except (YAMLError, OmegaConfBaseException, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{self.config_file} can't be read ({reason}); is it damaged?") from error
         if not isinstance(config, DictConfig):
             raise DataError(f"{self.config_file} holds no settings; is it damaged?")
         return config

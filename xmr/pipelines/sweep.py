@@ -85,6 +85,8 @@ def _run_trials(study: SweepStudy, engine: Engine, interrupts: Interrupts) -> No
                     look_again = time.monotonic() + LOOK_SECONDS
                 progress.draw(list(runs.values()))
                 time.sleep(POLL_SECONDS)
+                if interrupts.signum is not None:
+                    return  # runs that got the signal as well have not failed
                 for slot, run in list(runs.items()):
                     if (outcome := run.step()) is not None:
                         progress.ended(runs.pop(slot), outcome)

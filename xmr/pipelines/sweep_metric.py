@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,15 @@ def epoch_values(metrics: Path, metric: str) -> dict[int, float]:
     found = {}
     for row in rows:
         for column in columns:
-            if row[column] and row["epoch"] and float(row["epoch"]) >= 1:
-                found[int(float(row["epoch"]))] = float(row[column])
+            epoch, value = _number(row.get("epoch")), _number(row[column])
+            if value is not None and epoch is not None and 1 <= epoch < math.inf:
+                found[int(epoch)] = value
     return found
+
+
+def _number(cell: str | None) -> float | None:
+    """The number in a cell; None for an empty or a damaged one."""
+    try:
+        return float(cell or "")
+    except ValueError:
+        return None

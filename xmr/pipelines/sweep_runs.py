@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 
 from xmr.core.errors import XmrError
+from xmr.evaluation.results_file import read_results
 from xmr.pipelines.reproduction_runs import error_of
 from xmr.pipelines.run_folder import RunFolder
 from xmr.pipelines.sweep_engines import LOG, Engine, Process
@@ -67,7 +68,7 @@ class TrialRun:
         """The metric of the results; raises `XmrError` when the run has none."""
         if code:
             raise XmrError(self._error(code))
-        metrics = self.folder.load_results()["metrics"]
+        metrics = read_results(self.folder.results_file)["metrics"]
         if self.plan.metric not in metrics:
             raise XmrError(f"{self.folder.results_file} has no {self.plan.metric}")
         return metrics[self.plan.metric]

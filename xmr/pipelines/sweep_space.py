@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Value = bool | int | float | str | None
 RANGE_KEYS = ("low", "high", "log", "step")
 # what Hydra takes for another type than a text, or for an end of one
-PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 KEYWORDS = {"null", "true", "false", "nan", "inf"}
 
 
@@ -41,7 +41,9 @@ class Choices:
 
     def text(self, label: Value) -> str:
         """The value of that label as it is written on the command line."""
-        return hydra_text(self.values[self.labels.index(label)])
+        # 1 and true are equal to Python
+        same = (own is label or (own == label and type(own) is type(label)) for own in self.labels)
+        return hydra_text(self.values[list(same).index(True)])
 
     def to_json(self) -> Any:
         """As it is written in a sweep's file."""

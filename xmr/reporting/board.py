@@ -1,7 +1,7 @@
 """Boards: the records of one protocol, grouped by model, best first."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def _board(records: Sequence[RunRecord], title: str, metric: str) -> Board:
     notes: list[str] = []
     grouped = [_without_repeats(runs, notes) for runs in models.values()]
     rows = _labelled([_row(runs) for runs in grouped])
+    notes += [note for row in rows for note in _other_places(row)]
     return Board(
         protocol=records[0].protocol,
         title=title,
@@ -111,6 +112,17 @@ def _without_repeats(runs: Sequence[RunRecord], notes: list[str]) -> list[RunRec
             newest[run.seed] = run
     kept = [run for run in runs if run.state != "finished" or newest[run.seed] is run]
     return sorted(kept, key=lambda run: (run.seed is None, run.seed or 0, run.path))
+
+
+def _other_places(row: Row) -> Iterator[str]:
+    """A note for each place of data in which the runs of a model differ: pictures there may be others."""
+    for key in dict.fromkeys(key for run in row.runs for key in run.places):
+        places = dict.fromkeys(str(run.places.get(key)) for run in row.runs)
+        if len(places) > 1:
+            yield (
+                f"{row.label}: its runs have {key} {' and '.join(places)}, which count as one while texts "
+                f"and ids are the same; the pictures may differ"
+            )
 
 
 def _row(runs: Sequence[RunRecord]) -> Row:

@@ -72,6 +72,8 @@ def _tested(row: Row, metric: str) -> Tested:
 
 
 def _values(run: RunRecord, metric: str) -> MetricValues:
+    if metric not in run.metrics:
+        raise NotTestedError(f"{run.path} lacks the metric")
     if run.queries_file is None:
         raise NotTestedError("no queries.parquet")
     try:

@@ -27,7 +27,8 @@ def read_config(file: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise DataError(f"can't be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError: of a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"is no YAML, so it is damaged ({' '.join(str(error).split())})") from error
     if not isinstance(config, dict):
         raise DataError("holds no settings, so it is damaged")

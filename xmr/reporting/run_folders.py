@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from xmr.core.errors import DataError, XmrError
+from xmr.core.files import fingerprint
 from xmr.core.run_state import State, run_state
 from xmr.evaluation.protocol import Protocol
 from xmr.evaluation.results_file import read_results
 from xmr.reporting.run_config import read_config
 from xmr.reporting.run_progress import Reached, reached, stored_protocol
-from xmr.reporting.run_settings import all_epochs, flat_settings, protocol_key
+from xmr.reporting.run_settings import (
+    all_epochs,
+    flat_settings,
+    model_key,
+    places_of_data,
+    protocol_key,
+)
 from xmr.reporting.runs import MARKS, LeftOut, RunRecord
 
 GROUPS = frozenset(("data", "model", "loss", "trainer"))
@@ -29,12 +36,14 @@ class FolderRuns:
     """What a folder holds: the records of one run, or of one result, and what of it can't be shown.
 
     `names` are those of what lies in it, asked for once: a look at the disk for each is slow on many.
+    `identity` is equal for copies of one run.
     """
 
     folder: Path
     path: str
     names: frozenset[str]
     run_id: str
+    identity: str = ""
     finished: bool = False
     records: list[RunRecord] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -62,10 +71,15 @@ def read_folder(folder: Path, root: Path) -> FolderRuns:
         found.left_out.append(LeftOut(path, "is starting: it is shown once training begins"))
     else:
         found.left_out.append(LeftOut(path, _why_nothing(folder)))
+    so_far = found.records[-1].progress if state != "finished" and found.records else ""
     for evaluation in _evaluations(folder) if "evaluations" in names else ():
         _collect(found, evaluation, config, own=own)
+    if state != "finished":
+        # an evaluation of a run that goes on, or was killed, is of a model that is not done
+        found.records = [replace(record, state=state, progress=so_far) for record in found.records]
     found.records = _newest(found.records)
     found.run_id = next((record.run_id for record in found.records), found.run_id)
+    found.identity = fingerprint(found.run_id, model_key(flat_settings(config)), str(config.get("seed")))
     found.finished = any(record.state == "finished" for record in found.records)
     return found
 
@@ -125,7 +139,7 @@ def _finished(
         source="submission" if submitted else "folder",
         run_id=run.get("id", found.run_id),
         name=str(config.get("name", run.get("name", Path(path).name))),
-        seed=content.get("seed", config.get("seed")),
+        seed=_whole(content.get("seed", config.get("seed"))),
         protocol=Protocol.from_json(content["protocol"]).to_json(),
         metrics=metrics,
         intervals={name: (low, high) for name, (low, high) in content.get("intervals", {}).items()},
@@ -142,7 +156,6 @@ def _finished(
 
 def _about(found: FolderRuns, config: Mapping[str, Any]) -> RunRecord:
     """What is known of a run without its results."""
-    seed = config.get("seed")
     names = found.names
     return RunRecord(
         path=found.path,
@@ -150,7 +163,7 @@ def _about(found: FolderRuns, config: Mapping[str, Any]) -> RunRecord:
         source="folder",
         run_id=found.run_id,
         name=str(config.get("name", found.folder.name)),
-        seed=seed if isinstance(seed, int) else None,
+        seed=_whole(config.get("seed")),
         state="finished",
         progress="",
         protocol={},
@@ -164,7 +177,12 @@ def _about(found: FolderRuns, config: Mapping[str, Any]) -> RunRecord:
         queries_file=None,
         metrics_file=found.folder / "metrics.csv" if "metrics.csv" in names else None,
         panels=_panels(found.folder) if "panels" in names else (),
+        places=places_of_data(config),
     )
+
+
+def _whole(seed: Any) -> int | None:
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
 
 
 def _collect_unfinished(found: FolderRuns, config: Mapping[str, Any], state: State) -> None:

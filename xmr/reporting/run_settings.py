@@ -7,6 +7,8 @@ from typing import Any
 
 from xmr.core.files import fingerprint
 
+PLACES = ("data.path", "data.root", "data.image_root")
+
 NO_RESULT = (
     "seed",
     "name",
@@ -19,10 +21,8 @@ NO_RESULT = (
     "paths*",
     "logger*",
     "hydra*",
-    # where the data lies: its fingerprint, in the protocol, tells what it is
-    "data.path",
-    "data.root",
-    "data.image_root",
+    # where the data lies: its fingerprint, in the protocol, tells what it is, pixels aside
+    *PLACES,
     "data.check_images",
     "evaluation.panels*",
     "evaluation.projections*",
@@ -42,6 +42,13 @@ def flat_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     Lists of groups (`stages`) are numbered: `stages.0.epochs`; lists of values are values.
     """
     return {key: value for key, value in _leaves(config, "") if not _NO_RESULT.match(key)}
+
+
+def places_of_data(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run's data lay, by dotted key: other pixels may lie elsewhere, under the same fingerprint."""
+    data = config.get("data")
+    known = {f"data.{key}": value for key, value in data.items()} if isinstance(data, Mapping) else {}
+    return {key: known[key] for key in PLACES if known.get(key) is not None}
 
 
 def model_key(settings: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,9 @@ MARKS = frozenset(("config.yaml", "protocol.json", "results.json", "running.json
 OF_A_RUN = frozenset(("checkpoints", "panels", "wandb", "projections", "evaluations"))
 """Folders of a run that hold no run of their own."""
 
+OUTPUT = frozenset(("run.log", "output.log"))
+"""What a run leaves that failed before it began."""
+
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -30,7 +33,7 @@ class RunRecord:
     "epoch 3 of 30". `metrics` bear their short names (`text_to_image/recall@1`), fractions in [0, 1] or
     ranks; `intervals` are 95 % ones. `settings` is the flat dotted config without what can't change a
     result (seed, name, paths, workers...), and the checkpoint where it is not the best one. `test_touches`
-    is how often the run used its test split.
+    is how often the run used its test split, `places` say where its data lay (`data.image_root`).
     """
 
     path: str
@@ -52,6 +55,7 @@ class RunRecord:
     queries_file: Path | None
     metrics_file: Path | None
     panels: tuple[Path, ...]
+    places: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def read_runs(root: Path) -> tuple[list[RunRecord], list[LeftOut]]:
     """Every result below `root`, what unfinished runs have reached, and what can't be shown, each by path.
 
     A run's own result and its evaluations by the same protocol, of the same checkpoint, are one result, the
-    newest. Links are not followed; of folders with one run id (copies) one is shown. Raises
+    newest. Links are not followed; of copies (one run id, seed and settings) one is shown. Raises
     `MissingFilesError` when `root` is no folder.
     """
     from xmr.reporting.run_folders import FolderRuns, read_folder
@@ -75,17 +79,17 @@ def read_runs(root: Path) -> tuple[list[RunRecord], list[LeftOut]]:
         raise MissingFilesError(f"{root} is no folder; give the one that holds the runs, as runs/")
     root = root.resolve()
     left_out: list[LeftOut] = []
-    by_id: dict[str, list[FolderRuns]] = {}
+    copies_of: dict[str, list[FolderRuns]] = {}
     for folder in _run_folders(root, left_out):
         try:
             found = read_folder(folder, root)
         except OSError as error:
             left_out.append(_unreadable(error, folder, root))
             continue
-        by_id.setdefault(found.run_id, []).append(found)
+        copies_of.setdefault(found.identity or found.path, []).append(found)
     records: list[RunRecord] = []
-    for run_id, copies in by_id.items():
-        shown, *others = sorted(copies, key=lambda copy: (not copy.finished, copy.folder.name != run_id))
+    for copies in copies_of.values():
+        shown, *others = sorted(copies, key=lambda copy: (not copy.finished, copy.folder.name != copy.run_id))
         records += shown.records
         left_out += shown.left_out
         reason = f"has the run id of {shown.path}, whose copy it is: a run is shown once"
@@ -105,7 +109,7 @@ def _run_folders(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
         if MARKS.intersection(files):
             folders[:] = [inner for inner in folders if inner not in OF_A_RUN]
             yield folder
-        elif RUN_ID.fullmatch(folder.name):
+        elif RUN_ID.fullmatch(folder.name) or (OUTPUT.intersection(files) and not folders):
             reason = "holds no config.yaml, protocol.json or results.json: the run never began"
             left_out.append(LeftOut(os.path.relpath(folder, root), reason))
 
