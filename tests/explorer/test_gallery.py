@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 from xmr.core.errors import ConfigError, DataError
 from xmr.core.types import Embeddings, Modality
 from xmr.explorer.content import Rows
-from xmr.explorer.gallery import INDEXES, Gallery
+from xmr.explorer.gallery import INDEXES, Gallery, same_entries
 from xmr.index.exact import Exact
 
 
@@ -91,6 +91,32 @@ def test_every_index_finds_most_of_what_is_there(kind):
     assert similarities[found.positions].mean() > similarities[exact.positions].mean() - 0.05
     assert gallery.has_index(kind)
     assert gallery.index(kind) is gallery.index(kind)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "binary"])
+def test_an_entry_as_query_asks_an_index_for_one_more_and_not_for_a_thousand(kind):
+    gallery = Gallery(rows_of(unit(4000)))
+    found = gallery.searched(kind, gallery.vectors[5].numpy(), k=30, own=np.array([5]))
+    assert found.asked == 31
+    assert len(found.positions) == 30
+    assert 5 not in found.positions
+
+
+@pytest.mark.parametrize("among", [None, np.arange(0, 4000, 2)])
+def test_an_index_that_finds_fewer_is_asked_for_fewer(among):
+    gallery = Gallery(rows_of(unit(4000)))
+    found = gallery.searched("ivf", gallery.vectors[5].numpy(), k=3600, among=among)
+    assert found.asked in (1800, 900, 450)
+    assert 0 < len(found.positions) <= found.asked
+    assert among is None or set(found.positions) <= set(among)
+
+
+def test_galleries_are_the_same_by_their_ids_in_any_order():
+    one = Gallery(rows_of(unit(20)))
+    assert same_entries(one, Gallery(rows_of(unit(20, seed=1))))
+    assert same_entries(one, Gallery(rows_of(unit(20)).take(np.arange(20)[::-1])))
+    assert not same_entries(one, Gallery(rows_of(unit(19))))
+    assert not same_entries(one, Gallery(rows_of(unit(21)).take(np.arange(1, 21))))
 
 
 def test_what_can_not_be_searched_is_refused():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.explorer.worlds import World, explorer_of
 from xmr.core.errors import ConfigError, DataError
-from xmr.explorer import planes
+from xmr.explorer import maps, planes
 from xmr.explorer.insight import Insight
 from xmr.explorer.planes import Plane, clusters_of, place, plane_of, principal_axes, sample
 from xmr.explorer.queries import EntryName, Query
@@ -157,6 +157,27 @@ def test_too_few_vectors_fail_with_a_reason(tmp_path):
     found = ready(insight, method="umap")
     assert found["state"] == "failed"
     assert "3 vectors" in found["message"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no neighbours"), MemoryError(), np.linalg.LinAlgError("svd")])
+def test_a_projection_that_fails_is_said_and_tried_again(tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(maps, "plane_of", fail)
+        insight = Insight(explorer_of(World(tmp_path)))
+        found = ready(insight)
+    assert found["state"] == "failed"
+    assert f"can't be drawn ({type(error).__name__}" in found["message"]
+    assert ready(insight)["state"] == "ready"
+
+
+def test_clusters_are_looked_for_in_all_vectors():
+    many = np.vstack([np.zeros((500, 3)), np.eye(3)[np.arange(90) % 3]]).astype(np.float32)
+    found = clusters_of(many)
+    assert len(np.unique(found)) == 4
+    assert set(found[:500]) == {0}
 
 
 def test_a_plane_of_other_length_is_not_taken(tmp_path):

@@ -1,5 +1,7 @@
 """The metrics page beside loops: classes, compression, words, differences, queries of the evaluation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,7 @@ def test_the_precision_of_a_class_is_its_share_of_the_first_k(insight, tmp_path)
         assert (each["count"], each["possible"]) == (4, 0.8)
     assert found["mean"] == pytest.approx(np.mean([each["precision"] for each in found["classes"]]))
     assert insight.classes("colours", 100)["k"] == 24
+    assert insight.classes("colours", 100) is insight.classes("colours", 10**6)
 
 
 def test_class_names_are_words():
@@ -147,3 +150,13 @@ def test_the_queries_where_two_models_differ_most(insight, tmp_path):
     assert all(row["one"] > row["other"] for row in better["rows"])
     with pytest.raises(ConfigError, match="metric=recall"):
         insight.differences("colours", "noisy", "text_to_image", metric="recall", count=5, side="both")
+
+
+def test_ranks_among_other_galleries_are_not_compared(tmp_path):
+    part = World(tmp_path, name="part")
+    whole = part.load()
+    part.load = lambda: replace(whole, searched={modality: np.arange(12) for modality in whole.searched})
+    with pytest.raises(ConfigError, match="12, and not the same ones"):
+        Insight(explorer_of(World(tmp_path), part)).differences(
+            "colours", "part", "text_to_image", metric="first_rank", count=5, side="both"
+        )

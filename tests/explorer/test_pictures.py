@@ -1,5 +1,6 @@
 """Uploads are checked before they are decoded; small copies are small."""
 
+import base64
 import io
 import struct
 import zlib
@@ -11,6 +12,12 @@ from xmr.core.errors import ConfigError
 from xmr.explorer.pictures import UPLOAD_BYTES, Uploads, check_size, opened, small
 from xmr.explorer.problems import NotAPictureError, NotFoundError, TooLargeError
 from xmr.explorer.recent import Recent
+
+WRONG_EXIF = base64.b64decode(
+    "UklGRoIAAABXRUJQVlA4WAoAAAAIAAAADwAADwAAVlA4IDAAAADQAQCdASoQABAAAUAmJaACdLoB+AADsAD+8ut//NgVzXPv9//S"
+    "4P0uD9Lg/9KQAABFWElGLAAAAE1NACoAAAAIAAIBAQACAAAABgAAACYBEgADAAAAAQAGAAcAAAAAaGVsbG8A"
+)
+"""A WebP whose EXIF has a number of another type than the format allows."""
 
 
 def encoded(picture, kind="PNG", **more):
@@ -28,6 +35,17 @@ def bomb(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def wrong_tag():
+    """A TIFF that says with text where its pixels are."""
+    data = bytearray(encoded(Image.new("RGB", (8, 6), "red"), "TIFF"))
+    [start] = struct.unpack_from("<I", data, 4)
+    [count] = struct.unpack_from("<H", data, start)
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        if struct.unpack_from("<H", data, at) == (273,):
+            struct.pack_into("<HI", data, at + 2, 2, 1)
+    return bytes(data)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -56,6 +74,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(size):
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"%!PS-Adobe-3.0 EPSF-3.0",
         bomb(10, 10),
+        WRONG_EXIF,
+        wrong_tag(),
     ],
 )
 def test_what_is_no_picture_is_refused(data):

@@ -29,12 +29,12 @@ def running(tmp_path_factory):
         yield running
 
 
-def raw(running, request, *headers):
+def raw(running, request, *headers, signed=True):
     """The bytes that answer a request which httpx would tidy first."""
     lines = [
         f"{request} HTTP/1.1",
         f"Host: 127.0.0.1:{running.access.port}",
-        f"Authorization: Bearer {running.access.token}",
+        *([f"Authorization: Bearer {running.access.token}"] if signed else []),
         "Connection: close",
         *headers,
     ]
@@ -90,6 +90,14 @@ def test_the_token_of_the_address_becomes_a_cookie_that_scripts_can_not_read(run
         assert stranger.get("/?token=wrong").status_code == 401
         assert "set-cookie" not in stranger.get("/?token=wrong").headers
         assert stranger.get(f"/api/sources?token={running.access.token}").status_code == 401
+
+
+@pytest.mark.parametrize("foreign", ['a={"b": 1}', "a b=c", "a", "=", 'a="', "ä=1"])
+def test_cookies_of_other_servers_do_not_lock_out(running, foreign):
+    own = f"{running.access.cookie}={running.access.token}"
+    for cookies in (f"{foreign}; {own}", f"{own}; {foreign}"):
+        answer = raw(running, "GET /api/sources", f"Cookie: {cookies}", signed=False)
+        assert answer.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", ""])

@@ -1,13 +1,14 @@
 """Search in the explorer: results, what is correct, what columns share, and errors of one of them."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.explorer.worlds import COLOURS, World, explorer_of
-from xmr.core.errors import ConfigError, DataError
+from xmr.core.errors import ConfigError
 from xmr.core.types import Modality
 from xmr.explorer.problems import NotFoundError
 from xmr.explorer.queries import EntryName, Query
@@ -76,15 +77,6 @@ def test_an_entry_that_the_model_embedded_is_not_embedded_again(tmp_path):
     assert (world.loads, other.loads) == (1, 1)
 
 
-def test_nothing_is_loaded_before_it_is_asked_for(tmp_path):
-    world = World(tmp_path)
-    explorer = explorer_of(world)
-    assert explorer.overview()["sources"][0]["state"] == "idle"
-    assert world.loads == 0
-    assert explorer.load("colours")["state"] == "ready"
-    assert explorer.overview()["sources"][0]["counts"] == {"image": 24, "text": 48}
-
-
 def test_pictures_and_pictures_with_texts_are_queries(explorer):
     upload = explorer.uploads.add(png("blue")).id
     alone = first(explorer, Query(upload=upload), k=3)
@@ -133,6 +125,30 @@ def test_columns_are_compared_by_the_entries_that_they_share(explorer):
     assert same["gallery_correlation"] == pytest.approx(1)
 
 
+def test_columns_over_other_galleries_are_not_compared(tmp_path):
+    part = World(tmp_path, name="noisy")
+    whole = part.load()
+    part.load = lambda: replace(whole, searched={modality: np.arange(12) for modality in whole.searched})
+    answer = explorer_of(World(tmp_path), part).search(Query("red"), [ONE, OTHER], Options(k=5))
+    [pair] = answer["agreement"]
+    assert not pair["comparable"]
+    assert pair["gallery_correlation"] is None
+
+
+@pytest.mark.parametrize(("modality", "left_out"), [("text", []), ("image", ["p/0&x=1"])])
+def test_a_text_with_the_id_of_an_image_leaves_the_image_in(tmp_path, modality, left_out):
+    world = World(tmp_path)
+    content = world.load()
+    text = content.rows[Modality.TEXT]
+    ids = np.append(content.rows[Modality.IMAGE].embeddings.ids, text.embeddings.ids[24:])
+    rows = {**content.rows, Modality.TEXT: replace(text, embeddings=replace(text.embeddings, ids=ids))}
+    world.load = lambda: replace(content, rows=rows)
+    query = Query(entry=EntryName("colours", modality, "p/0&x=1"))
+    explorer = explorer_of(world)
+    assert first(explorer, query, k=30)["left_out"] == left_out
+    assert len(first(explorer, query, k=100, among=Modality.TEXT)["results"]) == 48 - (modality == "text")
+
+
 def test_an_error_of_one_column_leaves_the_others(explorer):
     columns = [ONE, Column("missing"), Column("colours", "pq"), Column("colours", "hnsw")]
     found = explorer.search(Query("red"), columns, Options(k=3))["columns"]
@@ -147,6 +163,15 @@ def test_an_approximate_index_tells_its_recall(explorer):
     column = explorer.search(Query("red"), [Column("colours", "binary")], Options(k=5))["columns"][0]
     assert 0 <= column["recall"] <= 1
     assert len(column["results"]) == 5
+    assert column["note"] is None
+
+
+def test_an_index_behind_a_filter_tells_how_deep_it_looked(explorer):
+    options = Options(k=5, labels=("cold",))
+    column = explorer.search(Query("red"), [Column("colours", "binary")], options)["columns"][0]
+    assert "6 entries" in column["note"]
+    assert "24 nearest by bits" in column["note"]
+    assert explorer.search(Query("red"), [ONE], options)["columns"][0]["note"] is None
 
 
 @pytest.mark.parametrize(
@@ -175,36 +200,6 @@ def test_unknown_things_and_numbers_out_of_range_are_refused(explorer):
     gone = explorer.search(Query(upload="0123456789abcdef"), [ONE], Options())["columns"][0]
     assert gone["error"]["kind"] == "not_found"
     assert "upload it again" in gone["error"]["message"]
-
-
-def test_vectors_with_nan_are_refused_in_their_column(tmp_path):
-    world = World(tmp_path)
-    load = world.load
-
-    def broken():
-        content = load()
-        content.rows[Modality.IMAGE].embeddings.vectors[3, 0] = np.nan
-        return content
-
-    world.load = broken
-    explorer = explorer_of(world)
-    column = first(explorer, Query("red"))
-    assert "p/3&x=1" in column["error"]["message"]
-
-
-def test_a_source_that_can_not_be_loaded_says_why_and_is_tried_again(tmp_path):
-    world = World(tmp_path)
-    load = world.load
-
-    def fail():
-        raise DataError("the disk is gone; bring it back")
-
-    world.load = fail
-    explorer = explorer_of(world)
-    assert first(explorer, Query("red"))["error"]["message"] == "the disk is gone; bring it back"
-    assert explorer.overview()["sources"][0]["state"] == "failed"
-    world.load = load
-    assert first(explorer, Query("red"))["error"] is None
 
 
 def test_one_picture_is_a_gallery(tmp_path):

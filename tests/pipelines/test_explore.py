@@ -86,6 +86,27 @@ def test_what_was_embedded_once_is_kept_beside_the_run(run, no_embedding, reques
     assert found(explorer, source, Query("red"), k=2)
 
 
+def test_a_picture_that_was_replaced_is_embedded_again(run, workplace, no_embedding):
+    picture = workplace / "photos/12.png"
+    before = picture.stat()
+    os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    [source] = open_explorer([run]).sources.values()
+    with pytest.raises(AssertionError, match="embedded again"):
+        source.content.rows.keys()
+    os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert open_explorer([run]).source(source.about.id).content
+
+
+def test_where_vectors_can_not_be_kept_they_are_used_all_the_same(run, tmp_path, caplog):
+    copy = tmp_path / run.name
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("explorer"))
+    (copy / "explorer").write_text("a file, so nothing can be written below it")
+    explorer = open_explorer([copy])
+    [source] = explorer.sources
+    assert found(explorer, source, Query("red"), k=2)
+    assert "can't be kept" in caplog.text
+
+
 def test_another_split_is_another_source(run):
     [source] = open_explorer([run], split="test").sources.values()
     assert source.about.id.endswith("-test")
@@ -94,9 +115,9 @@ def test_another_split_is_another_source(run):
 
 def test_a_store_s_vectors_serve_the_run_that_made_them(run, store, no_embedding):
     shutil.rmtree(run / "explorer")
-    explorer = open_explorer([run, store])
+    explorer = open_explorer([run, store], split="val")
     of_run, of_store = explorer.sources
-    assert of_store == "store"
+    assert of_store == "store-val"
     both = [explorer.source(id_).content for id_ in (of_run, of_store)]
     assert both[0].data == both[1].data
     entry = EntryName(of_store, "image", "p13")

@@ -26,6 +26,7 @@ STATUS_NAMES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "i
 def create_app(explorer: Explorer, access: Access, *, assets: Assets | None = None) -> App:
     """The ASGI application that serves `explorer` to who has the token of `access`."""
     shown = assets or Assets()
+    # what is async answers even while every thread of the pool waits for a model
     # its own documentation pages load scripts from other hosts; ours, docs.html, does not
     app = FastAPI(
         title="xmr explorer",
@@ -42,19 +43,19 @@ def create_app(explorer: Explorer, access: Access, *, assets: Assets | None = No
     _handle_errors(app)
 
     @app.get("/", include_in_schema=False)
-    def index(request: Request) -> Response:
+    async def index(request: Request) -> Response:
         return shown.response("index.html", request)
 
     @app.get("/api/docs", include_in_schema=False)
-    def docs(request: Request) -> Response:
+    async def docs(request: Request) -> Response:
         return shown.response("docs.html", request)
 
     @app.get("/favicon.ico", include_in_schema=False)
-    def icon(request: Request) -> Response:
+    async def icon(request: Request) -> Response:
         return shown.response("favicon.svg", request)
 
     @app.get("/assets/{name:path}", include_in_schema=False)
-    def asset(name: str, request: Request) -> Response:
+    async def asset(name: str, request: Request) -> Response:
         return shown.response(name, request)
 
     return Guard(app, access)
@@ -64,12 +65,12 @@ def _handle_errors(app: FastAPI) -> None:
     """Have every error leave as `{"error": {"kind", "message"}}`."""
 
     @app.exception_handler(XmrError)
-    def ours(_: Request, error: XmrError) -> Response:
+    async def ours(_: Request, error: XmrError) -> Response:
         kind, status = kind_of(error)
         return refused(status, kind, str(error))
 
     @app.exception_handler(RequestValidationError)
-    def wrong_shape(_: Request, error: RequestValidationError) -> Response:
+    async def wrong_shape(_: Request, error: RequestValidationError) -> Response:
         said = "; ".join(
             f"{'.'.join(map(str, problem['loc'][1:])) or 'the body'}: {problem['msg']}"
             for problem in error.errors()
@@ -77,10 +78,10 @@ def _handle_errors(app: FastAPI) -> None:
         return refused(422, "invalid", said)
 
     @app.exception_handler(HTTPException)
-    def of_the_framework(_: Request, error: HTTPException) -> Response:
+    async def of_the_framework(_: Request, error: HTTPException) -> Response:
         kind = STATUS_NAMES.get(error.status_code, "invalid")
         return refused(error.status_code, kind, str(error.detail), error.headers)
 
     @app.exception_handler(Exception)
-    def unexpected(_: Request, error: Exception) -> Response:
+    async def unexpected(_: Request, error: Exception) -> Response:
         return refused(500, "internal", f"the explorer failed ({type(error).__name__}); see its terminal")

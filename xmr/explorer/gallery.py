@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from xmr.core.errors import ConfigError, did_you_mean
+from xmr.core.errors import ConfigError, DataError, did_you_mean
 from xmr.core.protocols import Index
-from xmr.core.types import Embeddings, Modality
+from xmr.core.types import Embeddings, Modality, Rankings
 from xmr.explorer.content import Rows
 from xmr.index.binary import BinaryIndex
 from xmr.index.checks import COSINE, DISTANCE, UNIT, checked_gallery_norms
@@ -26,7 +26,10 @@ ROWS_AT_ONCE = 16_384
 FILTERED = 1_000
 """An approximate index is asked for so many entries where a filter lets only some of them through."""
 
+NOTHING = np.zeros(0, np.int64)
+
 EXACT = "exact"
+RESCORE = 10
 INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
     EXACT: ("every vector is compared", lambda metric: Exact(metric=metric, device="cpu")),
     "ivf": (
@@ -41,7 +44,7 @@ INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
     ),
     "binary": (
         "a bit a dimension; the 10 k nearest by bits are ranked by their vectors",
-        lambda _: BinaryIndex(rescore=10),
+        lambda _: BinaryIndex(rescore=RESCORE),
     ),
 }
 """What each kind of index is, and how it is made."""
@@ -58,10 +61,14 @@ class Built:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """The K best positions of a gallery, best first, with their scores (K,)."""
+    """The K best positions of a gallery, best first, with their scores (K,).
+
+    `asked` is how many entries an approximate index was asked for, before a filter; 0 for exact search.
+    """
 
     positions: np.ndarray
     scores: np.ndarray
+    asked: int = 0
 
 
 class Gallery:
@@ -147,17 +154,40 @@ class Gallery:
                 self._built[kind] = Built(index, index.measures, time.perf_counter() - started)
             return self._built[kind]
 
-    def searched(self, kind: str, query: np.ndarray, *, k: int, among: np.ndarray | None = None) -> Hits:
-        """The best `k` that the index of that kind finds, of the positions `among`: there may be fewer."""
-        wanted = min(k, len(self))
+    def searched(
+        self,
+        kind: str,
+        query: np.ndarray,
+        *,
+        k: int,
+        own: np.ndarray = NOTHING,
+        among: np.ndarray | None = None,
+    ) -> Hits:
+        """The best `k` that the index of that kind finds, without the positions `own`; there may be fewer.
+
+        Of the positions `among` (None: all) are those that remain of what the index is asked for.
+        """
+        wanted = k + len(own)
         if among is not None:
-            wanted = min(len(self), max(wanted, min(FILTERED, len(self) // 4)))
-        name = np.array(["query"])
-        asked = Embeddings(torch.from_numpy(query[None]), name, name, Modality.TEXT)
-        found = self.index(kind).index.search(asked, k=wanted)
+            wanted = max(wanted, min(FILTERED, len(self) // 4))
+        found = self._found(kind, query, wanted=min(wanted, len(self)))
         positions = np.array([self.rows.positions[str(id_)] for id_ in found.gallery_ids[0]])
-        keep = np.ones(wanted, bool) if among is None else np.isin(positions, among)
-        return Hits(positions[keep][:k], found.scores[0][keep][:k])
+        keep = ~np.isin(positions, own)
+        if among is not None:
+            keep &= np.isin(positions, among)
+        return Hits(positions[keep][:k], found.scores[0][keep][:k], asked=len(positions))
+
+    def _found(self, kind: str, query: np.ndarray, *, wanted: int) -> Rankings:
+        """The `wanted` best by an index, or half as many while the lists that it looks through hold fewer."""
+        index, name = self.index(kind).index, np.array(["query"])
+        asked = Embeddings(torch.from_numpy(query[None]), name, name, Modality.TEXT)
+        while True:
+            try:
+                return index.search(asked, k=wanted)
+            except DataError:
+                if wanted == 1:
+                    raise
+                wanted //= 2
 
     def labelled(self, labels: Sequence[str]) -> np.ndarray | None:
         """Positions of entries with any of `labels`, or one below it (`animals` has `animals/cat`).
@@ -169,3 +199,10 @@ class Gallery:
         names, of = np.unique(self.rows.labels.astype(str), return_inverse=True)
         chosen = [any(name == label or name.startswith(f"{label}/") for label in labels) for name in names]
         return np.flatnonzero(np.array(chosen, bool)[of])
+
+
+def same_entries(one: Gallery, other: Gallery) -> bool:
+    """Whether two galleries have the same ids, in whatever order."""
+    if one is other or np.array_equal(one.embeddings.ids, other.embeddings.ids):
+        return True
+    return one.rows.positions.keys() == other.rows.positions.keys()

@@ -1,7 +1,5 @@
 """Graphs, maps and metrics of the sources that are open: what pages other than search ask for."""
 
-from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from xmr.explorer.graph_view import check_graph, graph_json, graph_options
 from xmr.explorer.judged import Choice, Judge, queries_json
 from xmr.explorer.maps import Map, Maps, entries_json, position_json, rows_json
 from xmr.explorer.metrics import Side, classes_json, compression_json, differences_json
+from xmr.explorer.once import Once
 from xmr.explorer.queries import Query, asked, is_known, picture_of
 from xmr.explorer.search import Column, prepare
 from xmr.explorer.service import Explorer
@@ -24,8 +23,7 @@ class Insight:
     def __init__(self, explorer: Explorer) -> None:
         self._explorer, self._judge = explorer, Judge()
         self._maps = Maps(self._judge)
-        self._kept: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self._lock = Lock()
+        self._once: Once[dict[str, Any]] = Once()
 
     def queries(self, source: str, direction: str, choice: Choice) -> dict[str, Any]:
         """Random, hard or failed queries of an evaluation."""
@@ -85,7 +83,7 @@ class Insight:
     def classes(self, source: str, k: int) -> dict[str, Any]:
         """Precision of each class."""
         of = self._explorer.source(source)
-        of.gallery(Modality.IMAGE)
+        k = min(k, len(of.gallery(Modality.IMAGE)))
         encoder = of.encoder
         key = ("classes", source, k)
         return self._once(
@@ -122,10 +120,3 @@ class Insight:
         sources = [self._explorer.source(id_) for id_ in (one, other)]
         first, second = [(source, self._judge(source, direction)) for source in sources]
         return differences_json(first, second, metric=metric, count=count, side=side)
-
-    def _once(self, key: tuple[Any, ...], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What was made for `key` before, or what `make` makes now."""
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]

@@ -1,7 +1,6 @@
 """The evaluation of a source in the explorer: at which rank each query finds its first correct entry."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +11,7 @@ from xmr.evaluation.inputs import PerQuery
 from xmr.evaluation.projection import chosen_rows
 from xmr.evaluation.results_file import QueryResults
 from xmr.explorer.content import Rows
+from xmr.explorer.once import Once
 from xmr.explorer.queries import entry_json
 from xmr.explorer.sources import Source
 from xmr.reporting.views import choose_queries
@@ -44,16 +44,11 @@ class Judge:
     """Evaluates the directions of sources, each once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Judged] = {}
-        self._lock = Lock()
+        self._once: Once[Judged] = Once()
 
     def __call__(self, source: Source, direction: str) -> Judged:
         """The evaluation of a direction; raises `ConfigError` for one that the source does not have."""
-        key = (source.about.id, direction)
-        with self._lock:
-            if key not in self._found:
-                self._found[key] = _judged(source, direction)
-            return self._found[key]
+        return self._once((source.about.id, direction), lambda: _judged(source, direction))
 
 
 def _judged(source: Source, direction: str) -> Judged:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xmr.core.errors import ConfigError, XmrError, did_you_mean
+from xmr.core.errors import ConfigError, DataError, XmrError, did_you_mean
 from xmr.core.files import fingerprint
 from xmr.core.types import Modality
 from xmr.explorer.judged import Judge
@@ -20,7 +20,7 @@ from xmr.explorer.sources import Source
 from xmr.explorer.worker import Worker
 
 Method = Literal["pca", "tsne", "umap"]
-VERSION = 1
+VERSION = 2
 """Changes when the same vectors would be drawn elsewhere."""
 MOST_ROWS, MOST_KEYS = 500, 5000
 NO_LABEL = "(none)"
@@ -91,8 +91,17 @@ class Maps:
         key = (source.about.id, method)
         with self._lock:
             if key not in self._made:
-                self._made[key] = self._worker.start(lambda: _made(source, method, self._judge))
+                self._made[key] = self._worker.start(lambda: _drawn(source, method, self._judge))
             return self._made[key]
+
+
+def _drawn(source: Source, method: str, judge: Judge) -> Map:
+    """The map; raises `DataError` for what t-SNE or UMAP fails with."""
+    try:
+        return _made(source, method, judge)
+    except (ValueError, RuntimeError, MemoryError, ArithmeticError) as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise DataError(f"{method} of {source.about.title} can't be drawn ({said})") from error
 
 
 def _made(source: Source, method: str, judge: Judge) -> Map:

@@ -11,7 +11,7 @@ from xmr.core.errors import ConfigError, DataError, XmrError, check_whole, did_y
 from xmr.core.types import Embeddings, Modality
 from xmr.evaluation.projection import chosen_rows
 from xmr.evaluation.significance import paired_difference
-from xmr.explorer.gallery import EXACT, INDEXES, Gallery
+from xmr.explorer.gallery import EXACT, INDEXES, Gallery, same_entries
 from xmr.explorer.judged import Judged
 from xmr.explorer.queries import entry_json
 from xmr.explorer.sources import Source
@@ -133,12 +133,22 @@ def differences_json(
 
     Ranks differ by their ratio: 1 and 10 are further apart than 500 and 600. Of equal differences the one
     with the more different first rank comes first. `side` keeps those where that model is better.
+    Raises `ConfigError` unless both search the same entries, and `DataError` without a common query.
     """
     check_whole(1, count=count)
     (source, mine), (rival, theirs) = one, other
     if source.content.data != rival.content.data:
         raise ConfigError(
             f"{source.about.title} and {rival.about.title} are of different data; compare two of the same"
+        )
+    galleries = [
+        of.gallery(of.content.directions[judged.results.direction].gallery) for of, judged in (one, other)
+    ]
+    if not same_entries(*galleries):
+        raise ConfigError(
+            f"{source.about.title} searches {len(galleries[0]):,} entries, {rival.about.title} "
+            f"{len(galleries[1]):,}, and not the same ones: their ranks can't be compared; open both with "
+            "the same --split"
         )
     metrics = [name for name in mine.results.values if name in theirs.results.values]
     if metric not in metrics:

@@ -1,6 +1,7 @@
 """Pictures in and out: uploads that are checked before they are decoded, and small copies to be sent."""
 
 import hashlib
+import struct
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,6 +22,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 SIZES = (96, 192, 384, 768)
 KEPT_UPLOADS, KEPT_BYTES = 64, 256 * 2**20
 SMALL_COPIES, SMALL_BYTES = 4096, 64 * 2**20
+DAMAGED = (
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+)
+"""What Pillow raises for files that are no pictures, or whose tags are damaged."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def opened(data: bytes) -> Image.Image:
                 return as_rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
         raise TooLargeError(f"the picture has more than {PIXELS // 10**6} million pixels") from None
-    except (OSError, RuntimeError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise NotAPictureError(
             f"this is no picture that can be read; give a file of {', '.join(FORMATS)}"
         ) from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from xmr.core.errors import DataError
 from xmr.core.files import atomic_path
-from xmr.evaluation.projection import project
+from xmr.evaluation.projection import chosen_rows, project
 
 LIMITS = {"pca": 200_000, "tsne": 5_000, "umap": 10_000}
 """Points of a map by method: t-SNE and UMAP take a minute for so many on two cores."""
@@ -114,7 +114,8 @@ def plane_of(vectors: np.ndarray, method: str) -> Plane:
 
 def clusters_of(vectors: np.ndarray) -> np.ndarray:
     """The cluster (N,) of each vector (N, D) among at most ten, the largest is 0."""
-    distinct = len(np.unique(vectors[: 10 * CLUSTERS], axis=0))
+    looked_at = chosen_rows(len(vectors), limit=100 * CLUSTERS)
+    distinct = len(np.unique(vectors[looked_at], axis=0))
     if distinct < 2:
         return np.zeros(len(vectors), np.int64)
     # importing it takes a second, which the first page need not wait for

@@ -73,10 +73,12 @@ class Asked:
         """Whether a picture is part of the query."""
         return self.upload is not None or self.modality in (Modality.IMAGE, Modality.COMPOSED)
 
-    @property
-    def own_ids(self) -> set[str]:
-        """What the query consists of: ids that are no results."""
-        return {self.id, self.picture_id} - {""} if self.shows_picture and self.rows else {self.id} - {""}
+    def own_ids(self, among: Modality) -> set[str]:
+        """What of `among` the query consists of: ids that are no results. Images and texts may share ids."""
+        own = {self.id} if self.modality is among else set()
+        if among is Modality.IMAGE and self.shows_picture:
+            own.add(self.picture_id)
+        return own - {""}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,13 @@ from xmr.explorer.service import Explorer
 
 router = APIRouter(prefix="/api")
 BYTES = {"schema": {"type": "string", "format": "binary"}}
-DAY = "private, max-age=86400"
+CHECKED = "private, no-cache"
+"""Browsers ask whether a picture has changed: another server may have other sources of the same ids."""
 Among = Literal["image", "text"]
 Size = Annotated[int, Query(description="pixels of the longer side: 96, 192, 384 or 768")]
 
 
-def explorer_of(request: Request) -> Explorer:
+async def explorer_of(request: Request) -> Explorer:
     """The explorer that the application serves."""
     return request.app.state.explorer
 
@@ -54,13 +55,13 @@ def answer(value: Any) -> JSONResponse:
 
 
 @router.get("/health", summary="Whether the explorer runs; needs no token")
-def health() -> dict[str, str]:
+async def health() -> dict[str, str]:
     """`{"status": "ok", "version"}`."""
     return {"status": "ok", "version": version("xmr")}
 
 
 @router.get("/sources", summary="The models and stores that are open, kinds of index, limits")
-def sources(explorer: Served) -> JSONResponse:
+async def sources(explorer: Served) -> JSONResponse:
     """Loads nothing: what is not known yet is null."""
     return answer({"version": version("xmr"), **explorer.overview()})
 
@@ -119,4 +120,4 @@ def uploaded(request: Request, explorer: Served, upload: str, size: Size = 384) 
 
 
 def _picture(small: Small, request: Request) -> Response:
-    return tagged(small.data, request, tag=small.tag, media_type="image/webp", cache=DAY)
+    return tagged(small.data, request, tag=small.tag, media_type="image/webp", cache=CHECKED)

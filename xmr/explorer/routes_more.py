@@ -19,7 +19,7 @@ from xmr.explorer.search import Column
 more = APIRouter(prefix="/api")
 
 
-def insight_of(request: Request) -> Insight:
+async def insight_of(request: Request) -> Insight:
     """What the application answers with."""
     return request.app.state.insight
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -151,12 +150,10 @@ def refused(status: int, kind: str, message: str, headers: Mapping[str, str] | N
 
 
 def _cookie(headers: Headers, name: str) -> str | None:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(headers.get("cookie", ""))
-    except CookieError:
-        return None
-    return cookies[name].value if name in cookies else None
+    """The cookie of that name; `SimpleCookie` would stop at the first odd one, of whatever server."""
+    parts = (cookie.partition("=") for cookie in headers.get("cookie", "").split(";"))
+    found = {key.strip(): value.strip() for key, _, value in parts}
+    return found.get(name)
 
 
 def _declared(headers: Headers) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from xmr.core.types import Modality
 from xmr.explorer.diagnostics import curve, first_rank, histogram
-from xmr.explorer.gallery import EXACT, Gallery, Hits
+from xmr.explorer.gallery import EXACT, NOTHING, RESCORE, Gallery, Hits
 from xmr.explorer.pictures import Uploads
 from xmr.explorer.queries import Asked, encoded, entry_json, is_known
 from xmr.explorer.sources import Source
@@ -76,7 +76,8 @@ def ranked(question: Asked, source: Source, column: Column, options: Options, up
     query = encoded(question, source, uploads)
     vector = gallery.prepared(query.vector)
     own = _own(question, source, gallery)
-    allowed = _allowed(gallery, options.labels, own)
+    labelled = gallery.labelled(options.labels)
+    allowed = _allowed(gallery, labelled, own)
     started = time.perf_counter()
     similarities = gallery.similarities(vector)
     exact = gallery.nearest(vector, similarities, k=options.k, among=allowed)
@@ -84,7 +85,7 @@ def ranked(question: Asked, source: Source, column: Column, options: Options, up
     if column.index != EXACT:
         gallery.index(column.index)
         started = time.perf_counter()
-        hits = gallery.searched(column.index, vector, k=options.k, among=allowed)
+        hits = gallery.searched(column.index, vector, k=options.k, own=own, among=labelled)
         seconds = time.perf_counter() - started
         # of entries that tie with the last one any will do
         found = similarities[hits.positions] >= similarities[exact.positions].min(initial=np.inf) - 1e-6
@@ -97,7 +98,7 @@ def ranked(question: Asked, source: Source, column: Column, options: Options, up
         allowed=allowed,
         relevant=_relevant(question, source, gallery, allowed),
         left_out=tuple(gallery.embeddings.ids[own].astype(str).tolist()),
-        note=query.note,
+        note=query.note if labelled is None else _note(query.note, column, hits, gallery),
         recall=recall,
         timing={
             "encode_ms": round(query.milliseconds, 3),
@@ -110,16 +111,25 @@ def ranked(question: Asked, source: Source, column: Column, options: Options, up
 def _own(question: Asked, source: Source, gallery: Gallery) -> np.ndarray:
     """Positions of what the query consists of, where the source is of the same data."""
     if question.source is None or question.source.content.data != source.content.data:
-        return np.zeros(0, np.int64)
-    positions = gallery.rows.positions
-    return np.array(sorted(positions[id_] for id_ in question.own_ids if id_ in positions), np.int64)
+        return NOTHING
+    positions, own = gallery.rows.positions, question.own_ids(gallery.embeddings.modality)
+    return np.array(sorted(positions[id_] for id_ in own if id_ in positions), np.int64)
 
 
-def _allowed(gallery: Gallery, labels: tuple[str, ...], own: np.ndarray) -> np.ndarray | None:
-    allowed = gallery.labelled(labels)
+def _allowed(gallery: Gallery, labelled: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:
     if not len(own):
-        return allowed
-    return np.setdiff1d(np.arange(len(gallery)) if allowed is None else allowed, own)
+        return labelled
+    return np.setdiff1d(np.arange(len(gallery)) if labelled is None else labelled, own)
+
+
+def _note(of_query: str | None, column: Column, hits: Hits, gallery: Gallery) -> str | None:
+    """What to know of a column with a filter, which has an index look deeper than for `k` entries."""
+    if column.index == EXACT:
+        return of_query
+    looked = f"the labels filter the {hits.asked:,} entries that the index was asked for"
+    if column.index == "binary":
+        looked += f", the best of the {min(RESCORE * hits.asked, len(gallery)):,} nearest by bits"
+    return f"{of_query}; {looked}" if of_query else looked
 
 
 def _relevant(

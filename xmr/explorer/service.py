@@ -11,7 +11,7 @@ from xmr.core.errors import ConfigError, XmrError, check_whole
 from xmr.core.types import Modality
 from xmr.evaluation.projection import chosen_rows
 from xmr.explorer.diagnostics import rank_correlation
-from xmr.explorer.gallery import INDEXES
+from xmr.explorer.gallery import INDEXES, same_entries
 from xmr.explorer.pictures import SIZES, UPLOAD_BYTES, Small, Uploads, check_size, kept_small, small
 from xmr.explorer.queries import Query, asked, entry_json, picture_url, problem_json, query_json
 from xmr.explorer.search import Column, Options, Ranked, column_json, prepare, ranked, tags_of
@@ -197,7 +197,7 @@ def _pairs(answers: Sequence[Ranked | None]) -> list[tuple[int, int]]:
 def _agreement(answers: Sequence[Ranked | None], pair: tuple[int, int]) -> dict[str, Any]:
     """How far two columns agree: in the entries shown, in their order, and in the order of all."""
     one, other = (answers[number] for number in pair)
-    if one is None or other is None or one.source.content.data != other.source.content.data:
+    if one is None or other is None or not _comparable(one, other):
         return {
             "columns": list(pair),
             "comparable": False,
@@ -219,13 +219,18 @@ def _agreement(answers: Sequence[Ranked | None], pair: tuple[int, int]) -> dict[
     }
 
 
+def _comparable(one: Ranked, other: Ranked) -> bool:
+    """Whether both search the same entries: an id means the same in both, and both have it."""
+    same_data = one.source.content.data == other.source.content.data
+    return same_data and same_entries(one.gallery, other.gallery)
+
+
 def _gallery_correlation(one: Ranked, other: Ranked) -> float | None:
-    """Spearman's rho of two models' similarities over the entries that both search."""
+    """Spearman's rho of two models' similarities over the entries, which both search."""
     if one.gallery is other.gallery:
         return 1.0
     here = there = chosen_rows(len(one.gallery), limit=COMPARED)
     ids, positions = one.gallery.embeddings.ids, other.gallery.rows.positions
     if not np.array_equal(ids, other.gallery.embeddings.ids):
-        both = [(row, positions[id_]) for row in here.tolist() if (id_ := str(ids[row])) in positions]
-        here, there = np.array(both, np.int64).reshape(-1, 2).T
+        there = np.array([positions[str(id_)] for id_ in ids[here]], np.int64)
     return rank_correlation(one.similarities[here], other.similarities[there])

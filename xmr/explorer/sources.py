@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from xmr.explorer.problems import NotFoundError
 from xmr.explorer.recent import Recent
 
 State = Literal["idle", "loading", "ready", "failed"]
+Part = Literal["vectors", "model"]
 ENCODED = 256
 """Vectors of queries that a source remembers."""
 
@@ -84,12 +85,17 @@ class Source:
     def __init__(self, loader: Loader) -> None:
         self.about = loader.about
         self.encoded: Recent[np.ndarray] = Recent(ENCODED)
-        self.error: str | None = None
         self._loader, self._lock, self._encoder_lock = loader, RLock(), RLock()
         self._content: Content | None = None
         self._encoder: Encoder | None = None
         self._galleries: dict[Modality, Gallery] = {}
-        self._loading = False
+        self._loading, self._counting = 0, Lock()
+        self._errors: dict[Part, str] = {}
+
+    @property
+    def error(self) -> str | None:
+        """Why the vectors or else the model could not be loaded, None where nothing has failed."""
+        return self._errors.get("vectors") or self._errors.get("model")
 
     @property
     def state(self) -> State:
@@ -108,7 +114,7 @@ class Source:
         """The vectors and what they are of; raises `XmrError` when they can't be loaded."""
         with self._lock:
             if self._content is None:
-                self._content = self._load(self._loader.load)
+                self._content = self._load("vectors", self._loader.load)
             return self._content
 
     @property
@@ -116,7 +122,7 @@ class Source:
         """The model; raises `XmrError` when it can't be loaded."""
         with self._encoder_lock:
             if self._encoder is None:
-                self._encoder = self._load(self._loader.load_encoder)
+                self._encoder = self._load("model", self._loader.load_encoder)
             return self._encoder
 
     def gallery(self, modality: Modality) -> Gallery:
@@ -145,17 +151,20 @@ class Source:
             raise NotFoundError(f"{self.about.title} does not know where its pictures are")
         return self.content.read_image(str(rows.keys[row]))
 
-    def _load(self, load: Callable[[], Any]) -> Any:
-        self._loading = True
+    def _load(self, part: Part, load: Callable[[], Any]) -> Any:
+        """What `load` loads; meanwhile the state is "loading", of both parts at once, too."""
+        with self._counting:
+            self._loading += 1
         try:
             loaded = load()
-            self.error = None
+            self._errors.pop(part, None)
             return loaded
         except XmrError as error:
-            self.error = str(error)
+            self._errors[part] = str(error)
             raise
         finally:
-            self._loading = False
+            with self._counting:
+                self._loading -= 1
 
 
 def source_named(sources: Mapping[str, Source], id_: str) -> Source:

@@ -1,8 +1,8 @@
 """A source of the explorer: a run's checkpoint with a split of the run's data."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from xmr.core.types import Modality
@@ -29,6 +29,8 @@ class RunSource:
     ) -> None:
         self._checkpoint, self._split, self._stores = checkpoint, split, stores
         self._run = RunFolder(checkpoint.parent.parent)
+        self._lock = Lock()
+        self._restored: Components | None = None
         config = self._run.load_config()
         end = self._run.run_id.rpartition("-")[2]
         more = [] if checkpoint.stem == "best" else [checkpoint.stem]
@@ -53,12 +55,16 @@ class RunSource:
             run=self._run.path,
         )
 
-    @cached_property
+    @property
     def _components(self) -> "Components":
+        """Data and model, restored once, by whichever thread asks first."""
         # importing Lightning takes seconds, which the first page need not wait for
         from xmr.pipelines.explore_load import restored
 
-        return restored(self._checkpoint)
+        with self._lock:
+            if self._restored is None:
+                self._restored = restored(self._checkpoint)
+            return self._restored
 
     def load_encoder(self) -> "QueryEncoder":
         """The trained model."""

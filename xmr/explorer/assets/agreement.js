@@ -31,6 +31,6 @@ export function agreementPanel(agreement) {
   if (agreement.length === 0) return null;
   const apart = agreement.filter(({ comparable }) => !comparable).map(named).join(", ");
   const sentences = agreement.filter(({ comparable }) => comparable).map(sentence);
-  const rest = apart && h("li", {}, h("b", {}, apart), ": different data, nothing to compare");
+  const rest = apart && h("li", {}, h("b", {}, apart), ": not the same entries, nothing to compare");
   return h("ul", { class: "agreement small", "aria-label": "How the columns agree" }, sentences, rest);
 }

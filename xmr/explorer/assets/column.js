@@ -9,11 +9,11 @@ import { queryOf, wordsOf } from "./state.js";
 const SLOW = "Still working: the first query of a model reads its vectors and weights. That takes seconds, or minutes for a large one.";
 const muted = (...said) => h("span", { class: "muted" }, said);
 
-function correctness(correct, k) {
+function correctness(correct, k, index) {
   if (!correct) return muted("no ground truth for this query");
   if (correct.total === 0) return muted("nothing correct in this gallery");
   const { total, shown, first_rank: rank } = correct;
-  const first = rank === null ? "none ranked" : `first at rank ${count(Math.round(rank))}`;
+  const first = rank === null ? "none ranked" : `first at ${index === "exact" ? "rank" : "exact rank"} ${count(Math.round(rank))}`;
   return h("span", { class: shown > 0 && "found" }, shown > 0 && h("span", { class: "tick" }, sign("tick")),
     `${shown} of ${total} correct in the first ${k}`, muted(` · ${first}`));
 }
@@ -27,12 +27,12 @@ function timing({ encode_ms, encode_cached, search_ms, build_ms }) {
   return parts.join(" · ");
 }
 
-function factsOf(answer, among) {
+function factsOf(answer, among, k) {
   const shown = answer.results.length, { recall } = answer;
-  const found = recall !== null && `finds ${percent(recall)} of the exact first ${shown}`;
+  const found = recall !== null && `finds ${percent(recall)} of the exact first ${Math.min(k, answer.gallery)}`;
   const cost = `${searchedIn(answer, among)} · ${timing(answer.timing)}`;
   return [
-    h("p", { class: "correct-line" }, correctness(answer.correct, shown),
+    h("p", { class: "correct-line" }, correctness(answer.correct, shown, answer.index),
       found && h("span", { class: "badge", title: "recall of the index for this query" }, found)),
     h("p", { class: "muted small tabular", title: answer.measures }, cost),
     answer.note && h("p", { class: "muted small" }, answer.note),
@@ -92,7 +92,7 @@ export class Column {
   /** Draw the column's part of an answer of /api/search. */
   answered(answer) {
     if (answer.error) return this.failed(answer.error);
-    const { among, k } = this.state, facts = factsOf(answer, among), tags = this.tagsOf(answer.tags);
+    const { among, k } = this.state, facts = factsOf(answer, among, k), tags = this.tagsOf(answer.tags);
     if (answer.results.length === 0) return this.draw({ results: this.nothing(answer) });
     this.draw({ facts, tags, charts: [histogram(answer), curve(answer, k)], results: this.listOf(answer) });
     this.answer = answer;

@@ -146,7 +146,9 @@ class MapPage {
   moved(pane) {
     const at = this.panes.indexOf(pane) + 1;
     clearTimeout(this.timers.get(at));
-    this.timers.set(at, setTimeout(() => this.context.go({ [`view${at}`]: pane.view().map((value) => value.toFixed(4)).join(":") }, { replace: true }), SETTLED));
+    this.timers.set(at, setTimeout(() => {
+      if (pane.map) this.context.go({ [`view${at}`]: pane.view().map((value) => value.toFixed(4)).join(":") }, { replace: true });
+    }, SETTLED));
     this.card.hide();
   }
 
