@@ -38,7 +38,8 @@ export function queryOptions(state, context) {
   return [
     tight(said("queries", h("span", { class: "long" }, " of the evaluation")), evaluation),
     h("span", { class: "row tight push" }, labelFilter(state, context)),
-    lengthSelect(state, context.go),
-    tight(said("among"), among),
+    // the graph has a length of its own, the map shows all there is
+    ...(state.page === "search" ? [lengthSelect(state, context.go)] : []),
+    ...(state.page === "map" ? [] : [tight(said("among"), among)]),
   ];
 }
