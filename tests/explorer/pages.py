@@ -1,7 +1,7 @@
 """The explorer in a real Chromium, on the sources of `shapes`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,6 +62,14 @@ def becomes(found: Any, count: int) -> None:
     from playwright.sync_api import expect
 
     expect(found).to_have_count(count, timeout=20_000)
+
+
+def eventually(tab: Any, holds: Callable[[], Any], what: str = "") -> None:
+    """Wait until `holds` is true of what the page has drawn."""
+    until = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < until, what or "not so after 20 s"
+        tab.wait_for_timeout(50)
 
 
 def column(tab: Any, number: int) -> Any:

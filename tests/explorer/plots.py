@@ -73,15 +73,13 @@ def middle(tab: Any, number: int = 0) -> tuple[float, float]:
 
 
 def drawn(tab: Any, colour: tuple[int, int, int], number: int = 0) -> int:
-    """How many pixels of a map have about this colour; pale ones are mixed with the page's."""
-    tab.wait_for_timeout(120)
+    """How many pixels of a map have about this colour now; pale ones are mixed with the page's."""
     shot = Image.open(io.BytesIO(tab.locator(".map-plot").nth(number).screenshot())).convert("RGB")
     return int((np.abs(np.asarray(shot, int)[50:] - colour).max(axis=2) < 60).sum())
 
 
 def pixels(tab: Any, number: int = 0) -> int:
-    """How many pixels near the middle of a map have a ring or a mark over them."""
-    tab.wait_for_timeout(120)
+    """How many pixels near the middle of a map have a ring or a mark over them now."""
     return tab.evaluate(
         """(number) => {
           const canvas = document.querySelectorAll(".map-over")[number], {width, height} = canvas;

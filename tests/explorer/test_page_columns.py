@@ -25,7 +25,7 @@ def test_the_same_thing_is_linked_across_columns(browser: Any, served: str) -> N
         column(tab, 1).locator(".card").first.hover()
         linked = tab.locator(".card.linked")
         assert linked.evaluate_all("all => all.map((each) => each.dataset.id)") == ["large-red-circle"] * 3
-        assert tab.locator(".links path").count() == 2
+        becomes(tab.locator(".links path"), 2)
         boxes = [linked.nth(n).bounding_box() for n in (0, 1)]
         ends = [tab.locator(".links circle").nth(n).bounding_box() for n in (0, 1)]
         from_x, to_x = (end["x"] + end["width"] / 2 for end in ends)
@@ -41,7 +41,7 @@ def test_the_same_thing_is_linked_across_columns(browser: Any, served: str) -> N
         )
         tab.mouse.move(5, 5)
         tab.locator("#query-text").focus()
-        assert tab.locator(".links path").count() == 0
+        becomes(tab.locator(".links path"), 0)
 
 
 def test_a_column_tells_how_good_and_how_sure_it_is(browser: Any, served: str) -> None:  # noqa: F811
@@ -70,8 +70,7 @@ def test_agreement_is_said_in_words(browser: Any, served: str) -> None:  # noqa:
     with explorer_page(browser, served, f"{RED_CIRCLE}&c=colours-1a2b3c:exact&k=10") as tab:
         settle(tab)
         said = tab.locator(".agreement li")
-        said.first.wait_for()
-        assert said.count() == 3
+        becomes(said, 3)
         one, two = shown(tab, 1), shown(tab, 2)
         both = len(set(one) & set(two))
         assert said.nth(0).inner_text().startswith(f"1 and 2 share {both} results ({both}0 %)")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser import browser  # noqa: F401
-from tests.explorer.pages import becomes, explorer_page, served, settle  # noqa: F401
+from tests.explorer.pages import becomes, eventually, explorer_page, served, settle  # noqa: F401
 from tests.explorer.plots import circles, graph_of
 from tests.explorer.shapes import SHAPES
 
@@ -180,9 +180,8 @@ def test_the_plot_is_moved_and_zoomed_without_searching(browser: Any, served: st
         assert circles(tab)[0]["x"] == pytest.approx(before[0]["x"] + 30, abs=1)
         tab.mouse.move(x + 30, y + 20)
         tab.mouse.wheel(0, -300)
-        tab.wait_for_timeout(50)
+        eventually(tab, lambda: circles(tab)[0]["radius"] > 1.3 * before[0]["radius"])
         zoomed = circles(tab)[0]
-        assert zoomed["radius"] > 1.3 * before[0]["radius"]
         assert zoomed["x"] == pytest.approx(before[0]["x"] + 30, abs=2), "the pointer's place stays"
         tab.click('[aria-label="See all (0)"]')
         assert circles(tab)[0] == before[0]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser import browser  # noqa: F401
-from tests.explorer.pages import becomes, explorer_page, served, settle  # noqa: F401
+from tests.explorer.pages import becomes, eventually, explorer_page, served, settle  # noqa: F401
 from tests.explorer.plots import drawn, middle, points
 from tests.explorer.shapes import FORMS, SHAPES
 
@@ -27,6 +27,13 @@ WebGL2RenderingContext.prototype.drawElements = function (kind, count, ...more) 
   return given.call(this, kind, count, ...more);
 };"""
 
+QUIET = """async () => {
+  const before = window.drawn.length;
+  await new Promise((done) => setTimeout(done, 200));
+  return window.drawn.length === before;
+}"""
+"""Whether nothing was drawn for 200 ms."""
+
 
 def test_all_embeddings_are_drawn_and_can_be_switched_off(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, MAP + "&level=all") as tab:
@@ -39,18 +46,18 @@ def test_all_embeddings_are_drawn_and_can_be_switched_off(browser: Any, served: 
         assert sum(int(number) for number in numbers) == TOTAL
         assert tab.locator(".map-shapes .map-number").all_text_contents() == ["48", "96"]
         assert tab.get_attribute(".map-plot", "data-drawn") == "webgl2"
+        eventually(tab, lambda: min(drawn(tab, BLUE), drawn(tab, YELLOW)) > 200)
         before = drawn(tab, BLUE), drawn(tab, YELLOW)
-        assert min(before) > 200
         tab.click(".map-groups .map-entry >> nth=0")
-        assert drawn(tab, BLUE) < 0.1 * before[0]
+        eventually(tab, lambda: drawn(tab, BLUE) < 0.1 * before[0])
         assert drawn(tab, YELLOW) > 0.7 * before[1]
         tab.click("text=none")
-        assert drawn(tab, YELLOW) < 0.1 * before[1]
+        eventually(tab, lambda: drawn(tab, YELLOW) < 0.1 * before[1])
         tab.click(".map-legend-head button:text-is('all')")
         tab.click(".map-shapes .map-entry >> nth=1")
-        assert 0.1 * before[0] < drawn(tab, BLUE) < before[0], "the texts are gone"
+        eventually(tab, lambda: 0.1 * before[0] < drawn(tab, BLUE) < before[0], "the texts are gone")
         tab.click(".map-shapes .map-entry >> nth=0")
-        assert drawn(tab, BLUE) < 0.1 * before[0], "so are the images"
+        eventually(tab, lambda: drawn(tab, BLUE) < 0.1 * before[0], "so are the images")
 
 
 @pytest.mark.parametrize(
@@ -119,10 +126,10 @@ def test_without_webgl_the_points_are_drawn_all_the_same(browser: Any, served: s
         tab.reload()
         settle(tab)
         assert "without WebGL 2" in tab.inner_text(".map-foot")
+        eventually(tab, lambda: drawn(tab, BLUE) > 200)
         before = drawn(tab, BLUE)
-        assert before > 200
         tab.click(".map-groups .map-entry >> nth=0")
-        assert drawn(tab, BLUE) < 0.1 * before
+        eventually(tab, lambda: drawn(tab, BLUE) < 0.1 * before)
 
 
 def test_moving_draws_all_points_in_one_call_and_pointing_none(browser: Any, served: str) -> None:  # noqa: F811
@@ -131,11 +138,10 @@ def test_moving_draws_all_points_in_one_call_and_pointing_none(browser: Any, ser
         tab.goto(f"{served.split('/?')[0]}/{MAP}")
         tab.reload()
         settle(tab)
-        tab.wait_for_timeout(200)
         x, y = middle(tab)
         tab.mouse.move(x, y)
         tab.mouse.move(x + 9, y + 9, steps=5)
-        tab.wait_for_timeout(100)
+        eventually(tab, lambda: tab.evaluate(QUIET), "the page goes on drawing")
         tab.evaluate("drawn.splice(0)")
         tab.mouse.move(x - 40, y + 30, steps=10)
         tab.wait_for_timeout(100)
@@ -143,7 +149,8 @@ def test_moving_draws_all_points_in_one_call_and_pointing_none(browser: Any, ser
         tab.mouse.down()
         tab.mouse.move(x + 60, y, steps=8)
         tab.mouse.up()
-        tab.wait_for_timeout(400)
+        eventually(tab, lambda: tab.evaluate("drawn.at(-1)") == TOTAL)
+        eventually(tab, lambda: tab.evaluate(QUIET), "the page goes on drawing")
         calls = tab.evaluate("drawn")
         assert 1 <= len(calls) <= 8 + 2
         assert calls[-1] == TOTAL
@@ -152,6 +159,7 @@ def test_moving_draws_all_points_in_one_call_and_pointing_none(browser: Any, ser
 def test_a_lost_graphics_context_comes_back(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, MAP + "&level=all") as tab:
         settle(tab)
+        eventually(tab, lambda: drawn(tab, BLUE) > 200)
         before = drawn(tab, BLUE)
         tab.evaluate(
             """async () => {
@@ -164,18 +172,18 @@ def test_a_lost_graphics_context_comes_back(browser: Any, served: str) -> None: 
               await told;
             }"""
         )
-        assert drawn(tab, BLUE) == pytest.approx(before, rel=0.05)
+        eventually(tab, lambda: drawn(tab, BLUE) == pytest.approx(before, rel=0.05))
 
 
 def test_colours_follow_light_and_dark(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, MAP + "&level=all", color_scheme="dark") as tab:
         settle(tab)
-        assert drawn(tab, BLUE) > 100
+        eventually(tab, lambda: drawn(tab, BLUE) > 100)
         dark, light = (27, 32, 40), (246, 247, 249)
         assert drawn(tab, dark) > 10 * drawn(tab, light)
         tab.emulate_media(color_scheme="light")
-        assert drawn(tab, light) > 10 * drawn(tab, dark)
-        assert drawn(tab, BLUE) > 100
+        eventually(tab, lambda: drawn(tab, light) > 10 * drawn(tab, dark))
+        eventually(tab, lambda: drawn(tab, BLUE) > 100)
 
 
 def test_what_can_not_be_shown_is_said(browser: Any, served: str) -> None:  # noqa: F811

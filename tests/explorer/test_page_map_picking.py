@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 
 from tests.browser import browser  # noqa: F401
-from tests.explorer.pages import becomes, explorer_page, served, settle  # noqa: F401
+from tests.explorer.pages import becomes, eventually, explorer_page, served, settle  # noqa: F401
 from tests.explorer.plots import entry, lonely, middle, pixels, points, view_of
 from tests.explorer.shapes import SHAPES, TRICKY
 
 MAP = "#/map?c=colours-1a2b3c:exact"
 TOTAL = 3 * len(SHAPES)
+AT_ONCE = 48
+"""How many entries the list shows before it is asked for more."""
+
+
+def zoom(tab: Any) -> float:
+    """How much the address says that the first map is enlarged."""
+    return float(tab.url.split("view1=")[1].split("&")[0].split(":")[2])
 
 
 def test_a_point_tells_what_it_is_unless_it_is_hidden(browser: Any, served: str) -> None:  # noqa: F811
@@ -29,7 +36,7 @@ def test_a_point_tells_what_it_is_unless_it_is_hidden(browser: Any, served: str)
         assert what["text"] in card
         assert what["id"] in card
         assert tab.locator(".map-card img").count() == 1
-        assert pixels(tab) > 40, "it is ringed"
+        eventually(tab, lambda: pixels(tab) > 40, "it is not ringed")
         tab.mouse.click(*middle(tab))
         tab.locator("dialog[open]", has_text=what["id"]).wait_for()
         tab.keyboard.press("Escape")
@@ -66,7 +73,7 @@ def test_what_an_outline_holds_is_listed_and_searched_with(
         tab.keyboard.up("Shift")
         tab.wait_for_selector(".map-chosen .card")
         assert f"{inside.sum()} points in the outline" in tab.inner_text(".map-chosen")
-        becomes(tab.locator(".map-chosen .card"), min(int(inside.sum()), 48))
+        becomes(tab.locator(".map-chosen .card"), min(int(inside.sum()), AT_ONCE))
         first = entry(tab, int(np.flatnonzero(inside)[0]))
         assert tab.get_attribute(".map-chosen .card >> nth=0", "data-key") == first["key"]
         assert tab.get_attribute('text="Lasso"', "aria-pressed") == "false"
@@ -89,10 +96,8 @@ def test_keys_do_what_a_pointer_does(browser: Any, served: str) -> None:  # noqa
         tab.locator(".map-over").focus()
         tab.keyboard.press("+")
         tab.keyboard.press("ArrowLeft")
-        tab.wait_for_timeout(700)
+        eventually(tab, lambda: zoom(tab) == pytest.approx(45, rel=0.01))
         settle(tab)
-        zoom = float(tab.url.split("view1=")[1].split("&")[0].split(":")[2])
-        assert zoom == pytest.approx(45, rel=0.01)
         tab.keyboard.press("Tab")
         tab.keyboard.press("Tab")
         tab.keyboard.press("Enter")
@@ -127,20 +132,20 @@ def test_two_models_are_linked_by_what_they_show(browser: Any, served: str) -> N
         assert pixels(tab, 1) == 0
         tab.mouse.move(*middle(tab))
         tab.wait_for_selector(".map-card:not([hidden])")
-        assert pixels(tab, 1) > 40, "the same picture is ringed on the other map"
+        eventually(tab, lambda: pixels(tab, 1) > 40, "the same picture is not ringed on the other map")
         tab.mouse.move(5, 5)
-        assert pixels(tab, 1) == 0
+        eventually(tab, lambda: pixels(tab, 1) == 0)
 
 
 def test_hostile_captions_are_text(browser: Any, served: str) -> None:  # noqa: F811
     with explorer_page(browser, served, MAP) as tab:
         settle(tab)
         tab.click("text=List view")
-        tab.wait_for_selector(".map-chosen .card")
-        while tab.locator(".map-chosen button", has_text="more of").count():
+        cards = tab.locator(".map-chosen .card")
+        for listed in range(AT_ONCE, TOTAL, AT_ONCE):
+            becomes(cards, listed)
             tab.locator(".map-chosen button", has_text="more of").click()
-            tab.wait_for_timeout(150)
-        becomes(tab.locator(".map-chosen .card"), TOTAL)
+        becomes(cards, TOTAL)
         assert TRICKY in tab.locator(".map-chosen .card-caption").all_text_contents()
         assert tab.locator(".map-chosen b, .map-chosen img[src='x']").count() == 0
 

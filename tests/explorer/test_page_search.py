@@ -97,7 +97,7 @@ def test_a_result_becomes_the_next_query(browser: Any, served: str) -> None:  # 
         tab.wait_for_url("**q=a+large+red+circle*")
         settle(tab)
         assert shown(tab)[0] == "large-red-circle"
-        assert tab.locator(".crumb").count() == 2, "going back to a query does not list it twice"
+        becomes(tab.locator(".crumb"), 2)  # going back to a query does not list it twice
 
 
 @pytest.mark.parametrize("way", ["choose", "drop", "paste"])
@@ -155,7 +155,7 @@ def test_queries_of_the_evaluation_are_one_click_away(browser: Any, served: str)
         drawer.locator(".card-link").first.click()
         tab.wait_for_url("**entry=image:colours-1a2b3c:*among=text*")
         settle(tab)
-        assert drawer.count() == 0
+        becomes(drawer, 0)
         assert re.search(r"of 2 correct in the first 30", column(tab, 1).inner_text())
         assert column(tab, 1).locator(".card.relevant .tick").count() > 0
 
@@ -169,7 +169,7 @@ def test_labels_filter_the_results(browser: Any, served: str) -> None:  # noqa: 
         dialog.locator(".label-row").first.wait_for()
         assert dialog.locator(".label-row").first.inner_text().split() == ["angular", "24"]
         dialog.get_by_label("Find a label").fill("ring")
-        assert dialog.locator(".label-row").count() == 1
+        becomes(dialog.locator(".label-row"), 1)
         dialog.locator("input[type=checkbox]").check()
         dialog.get_by_role("button", name="Filter").click()
         tab.wait_for_url("**label=round/ring*")
@@ -207,10 +207,10 @@ def test_details_show_texts_as_texts_and_lead_on(browser: Any, served: str) -> N
         assert tab.locator("img[src=x], .captions b").count() == 0
         assert "angular/triangle" in dialog.inner_text()
         tab.keyboard.press("Escape")
-        assert dialog.count() == 0
+        becomes(dialog, 0)
         tab.keyboard.press("i")
         dialog.get_by_label("Words to add").fill("small")
         dialog.get_by_role("button", name="Search with both").click()
         tab.wait_for_url(f"**q=small&entry=image:colours-1a2b3c:{last}*")
         settle(tab)
-        assert dialog.count() == 0
+        becomes(dialog, 0)

@@ -80,13 +80,18 @@ def test_misspelt_settings_name_the_nearest(train: Callable[..., Outcome], argum
         ("+trainer.max_steps=3", "max_epochs"),
         ("+optimizer.groups={none.*: {lr: 1}}", "none.*"),
         ("data.val_fraction=0", "val"),
-        ("stages=[{name: I, epochs: 1, loss: {pull: 1}}]", "stages.I.loss weighs terms, but InfoNCE has"),
     ],
 )
 def test_values_out_of_range_are_named(train: Callable[..., Outcome], argument: str, said: str) -> None:
     outcome = train(*TINY, argument)
     assert outcome.code != 0
     assert said in outcome.stderr
+
+
+def test_weights_of_terms_that_the_loss_lacks_are_named(train: Callable[..., Outcome]) -> None:
+    outcome = train(*TINY[:-1], "stages=[{name: I, epochs: 1, loss: {pull: 1}}]")
+    assert outcome.code != 0
+    assert "stages.I.loss weighs terms, but InfoNCE has" in outcome.stderr
 
 
 def test_a_missing_folder_is_named(train: Callable[..., Outcome], tmp_path: Path) -> None:

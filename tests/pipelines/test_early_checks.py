@@ -56,6 +56,20 @@ EMBED = (
     (("checkpoint=run", "store=x", "dtype=float61"), "did you mean 'float16'?"),
     (("checkpoint=run", "store=x", "rows_per_segment=0"), "rows_per_segment=0"),
 )
+PROJECT = (
+    ((), "name a checkpoint"),
+    (("checkpoint=run,nowhere",), "no checkpoint at"),
+    (("checkpoint=run", "methods=pca,tsn"), "methods=tsn; did you mean 'tsne'?"),
+    (("checkpoint=run", "points=2"), "points=2"),
+    (("checkpoint=run", "split=vla"), "split=vla; did you mean 'val'?"),
+    (("checkpoint=run", "label_levels=0"), "label_levels=0"),
+)
+EXPLAIN = (
+    ((), "name a checkpoint"),
+    (("checkpoint=run", "queries=0"), "queries=0"),
+    (("checkpoint=run", "split=vla"), "split=vla; did you mean 'val'?"),
+    (("checkpoint=run", "set=['batch_sise=4']"), "did you mean 'batch_size'?"),
+)
 SEARCH = (
     (("store",), '--text "..."'),
     (("store", "--text", " "), "--text is empty"),
@@ -95,8 +109,14 @@ def called(cases: list[list[str]], cwd: Path) -> list[tuple[int, str, str, list[
 
 @pytest.mark.parametrize(
     ("script", "cases"),
-    [("evaluate", EVALUATE), ("embed", EMBED), ("search", SEARCH)],
-    ids=["evaluate", "embed", "search"],
+    [
+        ("evaluate", EVALUATE),
+        ("embed", EMBED),
+        ("project", PROJECT),
+        ("explain", EXPLAIN),
+        ("search", SEARCH),
+    ],
+    ids=["evaluate", "embed", "project", "explain", "search"],
 )
 def test_a_mistake_is_named_before_anything_slow_is_imported(
     script: str, cases: tuple[tuple[tuple[str, ...], str], ...], workplace: Path
@@ -122,6 +142,18 @@ def test_several_values_are_a_sweep_only_where_one_is_asked_for() -> None:
     assert "Triplet" in check_overrides(CONF, "train", ["-m", *words]).loss._target_
     with pytest.raises(ConfigError, match=r"loss=triplet,info_nce gives several values; .* add -m"):
         check_overrides(CONF, "train", words)
+
+
+def test_epochs_beside_stages_are_set_in_the_stages() -> None:
+    register_resolvers()
+    with pytest.raises(ConfigError, match=r"trainer.max_epochs=3 has no meaning .* stages\.0\.epochs=3"):
+        check_overrides(CONF, "train", ["experiment=dual_path", "trainer.max_epochs=3"])
+    staged = check_overrides(CONF, "train", ["experiment=dual_path", "stages.1.epochs=3"])
+    assert [stage.epochs for stage in staged.stages] == [240, 3, 20]
+    one = check_overrides(CONF, "train", ["experiment=dual_path", "trainer.max_epochs=3", "stages=null"])
+    assert one.trainer.max_epochs == 3
+    with pytest.raises(ConfigError, match=r"did you mean 'stages\.0\.epochs'"):
+        check_overrides(CONF, "train", ["experiment=dual_path", "stages.0.epoch=3"])
 
 
 def test_the_error_tells_the_protocols_of_each_task() -> None:

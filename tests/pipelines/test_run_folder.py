@@ -39,6 +39,12 @@ def test_resuming_takes_the_runs_settings_and_changes_values(run: RunFolder) -> 
     assert config.trainer.max_epochs == 5
 
 
+def test_resuming_a_run_of_stages_takes_no_other_number_of_epochs(run: RunFolder) -> None:
+    run.describe(OmegaConf.create({"trainer": {"max_epochs": 2}, "stages": [{"name": "I", "epochs": 4}]}))
+    with pytest.raises(ConfigError, match="beside stages"):
+        resumed_config(run, ["trainer.max_epochs=5"])
+
+
 @pytest.mark.parametrize("override", ["loss=triplet", "optimizer.lr=1", "seed=4", "trainer=x"])
 def test_resuming_refuses_what_the_checkpoint_holds(run: RunFolder, override: str) -> None:
     with pytest.raises(ConfigError, match="start a new run"):

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from xmr.core.errors import ConfigError, DataError, MissingFilesError, check_whole, did_you_mean
 from xmr.data.dataset import SPLITS
+from xmr.evaluation.projection import METHODS
 from xmr.evaluation.protocols import ready_protocol
 from xmr.index.manifest import DTYPES, Manifest
 from xmr.pipelines.ray_cluster import check_ray
@@ -35,7 +36,7 @@ def check_evaluate(config: DictConfig) -> None:
             raise ConfigError(
                 f"audit= has no meaning for the mean of {protocol.folds} folds; use another protocol"
             )
-    _check_run(config)
+    _check_run(config.checkpoint, config)
 
 
 def check_embed(config: DictConfig) -> None:
@@ -49,7 +50,31 @@ def check_embed(config: DictConfig) -> None:
         raise ConfigError(f"dtype={config.dtype}; {did_you_mean(str(config.dtype), DTYPES)}")
     chosen(config.split, SPLITS, "split")
     chosen(config.modality, MODALITIES, "modality")
-    _check_run(config)
+    _check_run(config.checkpoint, config)
+
+
+def check_project(config: DictConfig) -> None:
+    """Raise `XmrError` for settings that `scripts/project.py` can't work with."""
+    if OmegaConf.is_missing(config, "checkpoint"):
+        raise ConfigError("name a checkpoint: scripts/project.py checkpoint=runs/.../checkpoints/best.ckpt")
+    check_whole(3, points=config.points)
+    check_whole(0, seed=config.seed)
+    if config.label_levels is not None:
+        check_whole(1, label_levels=config.label_levels)
+    chosen(config.methods, METHODS, "methods", all_of_them=False)
+    chosen(config.split, SPLITS, "split", all_of_them=False)
+    for path in listed(config.checkpoint):
+        _check_run(path, config)
+
+
+def check_explain(config: DictConfig) -> None:
+    """Raise `XmrError` for settings that `scripts/explain.py` can't work with."""
+    if OmegaConf.is_missing(config, "checkpoint"):
+        raise ConfigError("name a checkpoint: scripts/explain.py checkpoint=runs/.../checkpoints/best.ckpt")
+    check_whole(1, queries=config.queries)
+    check_whole(0, seed=config.seed)
+    chosen(config.split, SPLITS, "split", all_of_them=False)
+    _check_run(config.checkpoint, config)
 
 
 def check_search(
@@ -113,7 +138,7 @@ def chosen(value: Any, known: Sequence[str], what: str, *, all_of_them: bool = T
     """
     if value == "all" and all_of_them:
         return list(known)
-    names = list(value) if isinstance(value, ListConfig) else [value]
+    names = listed(value)
     for name in names:
         if name not in known:
             others = ["all"] if all_of_them else []
@@ -121,7 +146,12 @@ def chosen(value: Any, known: Sequence[str], what: str, *, all_of_them: bool = T
     return list(dict.fromkeys(names))
 
 
-def _check_run(config: DictConfig) -> None:
-    """Check that there is a checkpoint, and that `config.set` changes settings that its run has."""
-    path = checkpoint_path(config.checkpoint)
+def listed(value: Any) -> list[Any]:
+    """A setting that may be one value or a list of them, as a list."""
+    return list(value) if isinstance(value, ListConfig) else [value]
+
+
+def _check_run(where: str, config: DictConfig) -> None:
+    """Check that `where` names a checkpoint, and that `config.set` changes settings that its run has."""
+    path = checkpoint_path(where)
     with_overrides(RunFolder(path.parent.parent).load_config(), list(config.set))

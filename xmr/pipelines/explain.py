@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, check_whole
+from xmr.core.errors import ConfigError
 from xmr.core.files import write_json
 from xmr.core.types import Modality
 from xmr.data.dataset import RetrievalDataset, Split
-from xmr.pipelines.early_checks import checkpoint_path
+from xmr.pipelines.early_checks import check_explain, checkpoint_path
 from xmr.pipelines.encoding import QueryEncoder
 from xmr.pipelines.evaluate import note_use, restore
 from xmr.reporting.panels import save_png
@@ -23,10 +23,7 @@ from xmr.reporting.word_drop import explain as explain_pair
 
 def explain(config: DictConfig) -> None:
     """Write what each word adds, for images of `config.split` and their first captions."""
-    if OmegaConf.is_missing(config, "checkpoint"):
-        raise ConfigError("name a checkpoint: scripts/explain.py checkpoint=runs/.../checkpoints/best.ckpt")
-    check_whole(1, queries=config.queries)
-    check_whole(0, seed=config.seed)
+    check_explain(config)
     path = checkpoint_path(config.checkpoint)
     components, _ = restore(path, ["trainer.accelerator=cpu", *config.set])
     model, dataset = components.module.model, components.dataset

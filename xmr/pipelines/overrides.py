@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from xmr.core.errors import ConfigError, did_you_mean
 
@@ -53,7 +53,7 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> D
             _check_option(conf, override)
             chosen.append(_first_choice(override))
     config = compose_config(conf, config_name, chosen)
-    known = list(dotted_keys(config))
+    known = dotted_keys(config)
     for override in overrides:
         key = override.key_or_group
         if key in groups or override.is_add() or override.is_delete() or key.startswith(("hydra.", "hydra/")):
@@ -67,7 +67,20 @@ def check_overrides(conf: Path, config_name: str, arguments: Sequence[str]) -> D
             f"{key}={values} gives several values; choose one, write {key}=[{values}] where a list is meant, "
             f"or add -m for a run of each"
         )
-    return compose_config(conf, config_name, [_first_choice(override) for override in overrides])
+    config = compose_config(conf, config_name, [_first_choice(override) for override in overrides])
+    check_epochs(config, words)
+    return config
+
+
+def check_epochs(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise `ConfigError` where a number of epochs is asked for that stages, with their own, would ignore."""
+    asked = [word for word in overrides if word.startswith("trainer.max_epochs=")]
+    if asked and config.get("stages"):
+        epochs = asked[-1].partition("=")[2]
+        raise ConfigError(
+            f"{asked[-1]} has no meaning beside stages, which have epochs of their own; "
+            f"start the run with stages.0.epochs={epochs}, or with stages=null for one stage"
+        )
 
 
 def asks_to_be_told(arguments: Sequence[str]) -> bool:
@@ -120,12 +133,16 @@ def _first_choice(override: Override) -> str:
     return override.input_line or ""
 
 
-def dotted_keys(config: Any, prefix: str = "") -> Iterator[str]:
-    """Every dotted key, of inner nodes as well as of leaves."""
-    for key, value in config.items_ex(resolve=False):
-        yield f"{prefix}{key}"
-        if isinstance(value, DictConfig):
-            yield from dotted_keys(value, f"{prefix}{key}.")
+def dotted_keys(config: DictConfig) -> list[str]:
+    """Every dotted key, of inner nodes as well as of leaves; a number is a place in a list."""
+
+    def keys(node: Any, prefix: str) -> Iterator[str]:
+        inner = enumerate(node) if isinstance(node, list) else node.items() if isinstance(node, dict) else ()
+        for key, value in inner:
+            yield f"{prefix}{key}"
+            yield from keys(value, f"{prefix}{key}.")
+
+    return list(keys(OmegaConf.to_container(config), ""))
 
 
 def _nearest(key: str, known: list[str]) -> str:

@@ -6,15 +6,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
-from xmr.core.errors import ConfigError, check_whole, did_you_mean
 from xmr.core.types import Embeddings, Modality
 from xmr.data.dataset import RetrievalDataset
-from xmr.evaluation.projection import METHODS
 from xmr.pipelines.build import Components
-from xmr.pipelines.early_checks import checkpoint_path
+from xmr.pipelines.early_checks import check_project, checkpoint_path, listed
 from xmr.pipelines.evaluate import note_use, restore
 from xmr.pipelines.scoring import plan_of, score
 from xmr.pipelines.tasks import Task
@@ -24,8 +22,9 @@ from xmr.reporting.views import View
 
 def project(config: DictConfig) -> None:
     """Embed `config.split` with each of `config.checkpoint`, and draw it by each of `config.methods`."""
-    methods = _checked(config)
-    paths = [checkpoint_path(path) for path in _listed(config.checkpoint)]
+    check_project(config)
+    methods = list(dict.fromkeys(listed(config.methods)))
+    paths = [checkpoint_path(path) for path in listed(config.checkpoint)]
     planes: dict[str, Plane] = {}
     look: Look | None = None
     names = []
@@ -73,25 +72,6 @@ def class_labels(dataset: RetrievalDataset, *, levels: int | None = None) -> dic
     if dataset.relevance == "label":  # the class is the item id of its images and texts
         of_items |= {label: label for label in of_items.values()}
     return {item: "/".join(label.split("/")[:levels]) for item, label in of_items.items()}
-
-
-def _checked(config: DictConfig) -> list[str]:
-    """The methods; raises `ConfigError` for a setting out of range, before anything is loaded."""
-    if OmegaConf.is_missing(config, "checkpoint"):
-        raise ConfigError("name a checkpoint: scripts/project.py checkpoint=runs/.../checkpoints/best.ckpt")
-    check_whole(3, points=config.points)
-    check_whole(0, seed=config.seed)
-    if config.label_levels is not None:
-        check_whole(1, label_levels=config.label_levels)
-    methods = list(dict.fromkeys(_listed(config.methods)))
-    for method in methods:
-        if method not in METHODS:
-            raise ConfigError(f"methods={method}; {did_you_mean(str(method), METHODS)}")
-    return methods
-
-
-def _listed(value: str | ListConfig) -> list[str]:
-    return list(value) if isinstance(value, ListConfig) else [value]
 
 
 def _told_apart(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from yaml import YAMLError
 
 from xmr.core.errors import ConfigError, DataError, MissingFilesError, did_you_mean
 from xmr.core.files import write_json, write_text
-from xmr.pipelines.overrides import dotted_keys
+from xmr.pipelines.overrides import check_epochs, dotted_keys
 
 VERSIONED = (
     "xmr",
@@ -137,7 +137,9 @@ def resumed_config(folder: RunFolder, overrides: Sequence[str]) -> DictConfig:
                 f"resume= keeps the settings of the run, and '{key}' is one of them; start a new run "
                 f"(a resumed one may change {', '.join(CHANGED_BY_RESUME)})"
             )
-    return with_overrides(folder.load_config(), overrides)
+    config = with_overrides(folder.load_config(), overrides)
+    check_epochs(config, overrides)
+    return config
 
 
 def with_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -150,7 +152,7 @@ def with_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"'{override}' is no key=value; write settings as key=value")
-        known = list(dotted_keys(config))
+        known = dotted_keys(config)
         if key not in known:
             raise ConfigError(f"unknown setting '{key}'; {did_you_mean(key, known)}")
         if isinstance(OmegaConf.select(config, key), DictConfig):
