@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from xmr.core.errors import ConfigError, DataError
-from xmr.encoders.clip import ClipImage, ClipText
+from xmr.encoders.clip import ClipImage, ClipText, checkpoint_bias, checkpoint_temperature
 from xmr.encoders.probes import embed, probe_pictures
 
 TEXTS = ["A cat!", "a CAT on a mat and a dog that ran after it, far too long for sixteen tokens"]
@@ -69,3 +69,23 @@ def test_a_folder_without_image_settings_is_named(tiny_clip, tmp_path):
 def test_a_model_with_one_tower_is_refused(tiny_bert):
     with pytest.raises(ConfigError, match="is a bert model; use one of clip, siglip"):
         ClipText(name_or_path=str(tiny_bert))
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_temperature_and_bias_are_the_checkpoints(tiny_siglip, tmp_path, safe):
+    model = transformers.AutoModel.from_pretrained(tiny_siglip)
+    with torch.no_grad():
+        model.logit_scale.fill_(4.6052)
+        model.logit_bias.fill_(-12.5)
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    if not safe:
+        torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+        for file in tmp_path.glob("*.safetensors*"):
+            file.unlink()
+    assert checkpoint_temperature(name_or_path=str(tmp_path)) == 0.01
+    assert checkpoint_bias(name_or_path=str(tmp_path)) == -12.5
+
+
+def test_a_bias_that_the_checkpoint_lacks_is_named(tiny_clip):
+    with pytest.raises(DataError, match="has no logit_bias; give the loss a number"):
+        checkpoint_bias(name_or_path=str(tiny_clip))

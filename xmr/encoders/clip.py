@@ -1,11 +1,14 @@
 """The two towers of CLIP and SigLIP models, projections included: image and text in one space."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import transformers
+from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
 
@@ -104,6 +107,35 @@ class ClipText(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """{"input_ids": (B, T)}, and for CLIP its "attention_mask" -> features (B, dim)."""
         return getattr(self.model(**inputs), self.output)
+
+
+def checkpoint_temperature(*, name_or_path: str) -> float:
+    """The temperature that a CLIP or SigLIP model ended its training with: 1 / exp(logit_scale).
+
+    To six digits, so that CLIP's bound of 100 on the scale is 0.01. For `loss.temperature`. Raises
+    `DataError` where the files hold none.
+    """
+    return round(math.exp(-_scalar(name_or_path, "logit_scale")), 6)
+
+
+def checkpoint_bias(*, name_or_path: str) -> float:
+    """The bias that a SigLIP model ended its training with, for `loss.bias`; `DataError` without one."""
+    return _scalar(name_or_path, "logit_bias")
+
+
+def _scalar(name_or_path: str, name: str) -> float:
+    folder = model_folder(name_or_path)
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as weights:
+            if name in weights.keys():  # noqa: SIM118  it is no mapping
+                return weights.get_tensor(name).item()
+    for file in sorted(folder.glob("*.bin")):
+        weights = torch.load(file, weights_only=True, mmap=True, map_location="cpu")
+        if name in weights:
+            return weights[name].item()
+    raise DataError(
+        f"model in {folder} has no {name}; give the loss a number instead, as loss.temperature=0.01"
+    )
 
 
 def _config_and_family(folder: Path, name_or_path: str) -> tuple[Any, Family]:

@@ -61,7 +61,7 @@ def check_project(config: DictConfig) -> None:
     check_whole(0, seed=config.seed)
     if config.label_levels is not None:
         check_whole(1, label_levels=config.label_levels)
-    chosen(config.methods, METHODS, "methods", all_of_them=False)
+    chosen(config.methods, list(METHODS), "methods", all_of_them=False)
     chosen(config.split, SPLITS, "split", all_of_them=False)
     for path in listed(config.checkpoint):
         _check_run(path, config)
