@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from xmr.core.errors import DataError, MissingFilesError
-from xmr.data.cirr import load_cirr
+from xmr.data.cirr import load_cirr, read_cirr_test
 from xmr.data.composed import composed_split
 
 
@@ -24,8 +24,13 @@ def record(split: str = "dev", pair: int = 12, **changes: object) -> dict[str, o
     }
 
 
-def write(root: Path, records: dict[str, list[object]], images: int = 8) -> Path:
-    for split, folder in (("train", "train/34"), ("val", "dev")):
+FOLDERS = {"train": "train/34", "val": "dev"}
+
+
+def write(
+    root: Path, records: dict[str, list[object]], images: int = 8, folders: dict[str, str] = FOLDERS
+) -> Path:
+    for split, folder in folders.items():
         prefix = folder[:5].rstrip("/")
         names = {f"{prefix}-0-{n}-img0": f"./{folder}/{prefix}-0-{n}-img0.png" for n in range(images)}
         for file, content in (
@@ -109,3 +114,21 @@ def test_broken_files_are_named(tmp_path: Path, file: str, content: str, message
     with pytest.raises(DataError, match=message) as error:
         load_cirr(root=root)
     assert file in str(error.value)
+
+
+def test_the_test_split_has_queries_without_targets(tmp_path: Path) -> None:
+    asked = record("test1", pair=7)
+    del asked["target_hard"], asked["target_soft"]
+    queries, paths = read_cirr_test(root=write(tmp_path, {"test1": [asked]}, folders={"test1": "test1"}))
+    assert [(query.pair_id, query.reference) for query in queries] == [("7", "test1-0-2-img0")]
+    assert queries[0].members == tuple(f"test1-0-{n}-img0" for n in (0, 1, 3, 4, 5))
+    assert list(paths)[3] == "test1-0-3-img0"
+    assert paths["test1-0-3-img0"] == tmp_path / "img_raw/test1/test1-0-3-img0.png"
+
+
+def test_bad_records_and_missing_files_of_the_test_split_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFilesError, match=r"cap\.rc2\.test1\.json"):
+        read_cirr_test(root=tmp_path)
+    write(tmp_path, {"test1": [record("test1", reference="gone")]}, folders={"test1": "test1"})
+    with pytest.raises(DataError, match="no photograph of the test1 split is named 'gone'"):
+        read_cirr_test(root=tmp_path)

@@ -48,6 +48,12 @@ class LoadedRun:
         self._encoder = QueryEncoder(components.module.model)
 
     @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What the model embeds: images, texts, and where it composes queries, both as one."""
+        model = self._components.module.model
+        return (*model.modalities(), *([Modality.COMPOSED] if self._encoder.composes else []))
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The final metrics of the run, by `image_to_text/recall@1`..."""
         return self._run.load_results()["metrics"]
