@@ -45,7 +45,9 @@ quality += settings.get("seed", 0) / 1000 + settings.get("optimizer.lr", 0) / 10
 for epoch in range(begun + 1, int(settings.get("trainer.max_epochs", 3)) + 1):
     with (run / "metrics.csv").open("a") as file:
         file.write(f"{epoch * 4},{epoch}.0,{epoch * quality},\\n{epoch * 4 + 1},{epoch}.0,,1.5\\n")
-    last.write_text(str(epoch))
+    saved = last.with_suffix(".part")
+    saved.write_text(str(epoch))
+    saved.replace(last)
     while not Path("GO").exists():
         time.sleep(0.01)
     time.sleep(float(os.environ.get("PACE", 0)))

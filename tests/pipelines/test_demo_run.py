@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 import xmr
-from tests.pipelines.running import ROOT, Outcome, run_script
+from tests.pipelines.running import ROOT, Outcome, run_script, script_here
 from xmr.core.errors import XmrError
 
 SETTINGS = ("experiment=emoji", "name=demo", "trainer.max_epochs=10")
@@ -83,7 +83,7 @@ def test_wandb_ran_offline_beside_the_csv(run: Path) -> None:
 def test_a_second_run_reuses_the_features(workplace: Path, run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in workplace.glob("cache/features/*/features.npy")}
     assert len(before) == 4
-    outcome = run_script(
+    outcome = script_here(
         "train.py", *SETTINGS, "trainer.max_epochs=1", "name=second", "logger=csv_only", cwd=workplace
     )
     assert outcome.code == 0, outcome.stderr
@@ -93,7 +93,7 @@ def test_a_second_run_reuses_the_features(workplace: Path, run: Path) -> None:
 
 
 def test_evaluate_gives_the_score_of_training(workplace: Path, run: Path) -> None:
-    outcome = run_script(
+    outcome = script_here(
         "scripts/evaluate.py",
         f"checkpoint={run}/checkpoints/best.ckpt",
         "split=val",
@@ -114,7 +114,7 @@ def test_evaluate_gives_the_score_of_training(workplace: Path, run: Path) -> Non
 
 def test_a_protocol_of_other_data_or_split_is_refused(workplace: Path, run: Path) -> None:
     for protocol, reason in (("coco_5k", "data=coco_captions, not emoji"), ("cirr", "data=cirr, not emoji")):
-        outcome = run_script(
+        outcome = script_here(
             "scripts/evaluate.py", f"checkpoint={run}", "split=val", f"protocol={protocol}", cwd=workplace
         )
         assert outcome.code == 1
@@ -125,7 +125,7 @@ def test_a_protocol_of_other_data_or_split_is_refused(workplace: Path, run: Path
 
 def test_each_use_of_the_test_split_is_logged(workplace: Path, run: Path) -> None:
     for _ in range(2):
-        outcome = run_script("scripts/evaluate.py", f"checkpoint={run}", cwd=workplace)
+        outcome = script_here("scripts/evaluate.py", f"checkpoint={run}", cwd=workplace)
         assert outcome.code == 0, outcome.stderr
     assert "2 times" in outcome.stdout
     assert len((run / "test_touches.jsonl").read_text().splitlines()) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.pipelines.running import command, run_script
+from tests.pipelines.running import command, run_script, script_here
 
 SETTINGS = (
     "data=shapes",
@@ -35,7 +35,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(workplace: Path) -> Path:
-    outcome = run_script("train.py", *SETTINGS, "name=whole", cwd=workplace)
+    outcome = script_here("train.py", *SETTINGS, "name=whole", cwd=workplace)
     assert outcome.code == 0, outcome.stderr
     return (workplace / "runs/whole/latest").resolve()
 
@@ -79,7 +79,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert exit_code == code
     assert not (run / "results.json").exists(), "the run had finished before the signal: make it longer"
 
-    outcome = run_script("train.py", f"resume={run}", cwd=workplace)
+    resume = run_script if signum == signal.SIGKILL else script_here
+    outcome = resume("train.py", f"resume={run}", cwd=workplace)
 
     assert outcome.code == 0, outcome.stderr
     expected, resumed = weights(uninterrupted), weights(run)

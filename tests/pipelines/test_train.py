@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.pipelines.running import Outcome, run_script, train_here
+from tests.pipelines.running import Outcome, run_script, script_here, train_here
 
 TINY = (
     "data=shapes",
@@ -157,7 +157,7 @@ def test_data_that_changed_is_neither_trained_on_nor_scored(
     resumed = train_here(f"resume={run}", "trainer.max_epochs=3", capsys=capsys, monkeypatch=monkeypatch)
     assert resumed.code == 1
     assert "data has changed" in resumed.stderr
-    scored = run_script("scripts/evaluate.py", f"checkpoint={run}", "split=val", cwd=tmp_path)
+    scored = script_here("scripts/evaluate.py", f"checkpoint={run}", "split=val", cwd=tmp_path)
     assert scored.code == 1
     assert "changed_data=true" in scored.stderr
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections import Counter
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageColor
 
+from tests.browser import browser, opened  # noqa: F401
 from xmr.core.errors import ConfigError, DataError
 from xmr.core.types import Embeddings, Modality
 from xmr.reporting.projection_page import projection_page
@@ -157,52 +157,31 @@ def test_files_are_written_by_method(tmp_path):
     assert data_of(paths["page"].read_text())["tabs"][0]["x"] == [0.0] * 5
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's chromium, where it and playwright are installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs /usr/bin/chromium")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-quic"])
-        yield started
-        started.close()
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390)])
-def test_the_page_works_in_a_browser(browser, tmp_path, scheme, width):
+def test_the_page_works_in_a_browser(browser, tmp_path, scheme, width):  # noqa: F811
     planes = project_all(embeddings(), labels(), methods=["pca", "tsne"])
     (tmp_path / "page.html").write_text(page(planes), encoding="utf-8")
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    tab = context.new_page()
-    wrong, asked = [], []
-    tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.goto((tmp_path / "page.html").as_uri())
-    tab.wait_for_function("panes[0].width > 0")
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width, "nothing is cut off"
-    place = """at => { const pane = panes[0], box = pane.canvas.getBoundingClientRect();
-        const [x, y] = pane.place(pane.tab.entry.indexOf(at)); return [box.left + x, box.top + y]; }"""
-    tab.mouse.move(*tab.evaluate(place, 8))
-    card = tab.inner_text("#card")
-    assert all(part in card for part in ("class 0", "text item0", BAD[:20]))
-    tab.mouse.move(*tab.evaluate(place, 0))
-    assert tab.locator("#card img").count() == 1
-    tab.click("#classes button >> nth=0")
-    assert tab.inner_text(".count") == "8 of 16 points"
-    before = tab.evaluate("panes[0].scale")
-    tab.hover("canvas")
-    tab.mouse.wheel(0, -400)
-    tab.wait_for_function(f"panes[0].scale > 1.5 * {before}")
-    tab.dblclick("canvas")
-    assert tab.evaluate("panes[0].scale") == pytest.approx(before)
-    tab.click("#compare")
-    assert tab.locator("canvas").count() == 2
-    tab.click("#compare")
-    assert tab.locator("canvas").count() == 1
-    assert wrong == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert tab.title().startswith("A run </script>")
-    context.close()
+    look = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    with opened(browser, tmp_path / "page.html", **look) as tab:
+        tab.wait_for_function("panes[0].width > 0")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, "nothing is cut off"
+        place = """at => { const pane = panes[0], box = pane.canvas.getBoundingClientRect();
+            const [x, y] = pane.place(pane.tab.entry.indexOf(at)); return [box.left + x, box.top + y]; }"""
+        tab.mouse.move(*tab.evaluate(place, 8))
+        card = tab.inner_text("#card")
+        assert all(part in card for part in ("class 0", "text item0", BAD[:20]))
+        tab.mouse.move(*tab.evaluate(place, 0))
+        assert tab.locator("#card img").count() == 1
+        tab.click("#classes button >> nth=0")
+        assert tab.inner_text(".count") == "8 of 16 points"
+        before = tab.evaluate("panes[0].scale")
+        tab.hover("canvas")
+        tab.mouse.wheel(0, -400)
+        tab.wait_for_function(f"panes[0].scale > 1.5 * {before}")
+        tab.dblclick("canvas")
+        assert tab.evaluate("panes[0].scale") == pytest.approx(before)
+        tab.click("#compare")
+        assert tab.locator("canvas").count() == 2
+        tab.click("#compare")
+        assert tab.locator("canvas").count() == 1
+        assert tab.title().startswith("A run </script>")

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from sklearn.svm import SVC
 
 from xmr.core.errors import ConfigError, DataError, check_whole
 
@@ -76,6 +74,10 @@ def _repeat(
     train: np.ndarray, test: np.ndarray, clusters: int, seed: int
 ) -> tuple[float, float, np.ndarray, np.ndarray]:
     """Accuracy, chance, and the sizes of the clusters in training and in test."""
+    # seconds to import, which most runs need not wait for
+    from sklearn.cluster import KMeans
+    from sklearn.svm import SVC
+
     kmeans = KMeans(clusters, n_init=10, random_state=seed).fit(train)
     truth = kmeans.predict(test)
     answers = SVC().fit(train, kmeans.labels_).predict(test)

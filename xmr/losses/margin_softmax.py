@@ -1,6 +1,7 @@
 """ArcFace and CosFace: classification by cosine, with a margin that the own class must win by."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ INITIAL_DEVIATION = 0.01
 WITHIN = 1 - 1e-6
 
 
-class MarginSoftmax(nn.Module):
+class MarginSoftmax(nn.Module, ABC):
     """Cross-entropy of scale * cosine to the rows of a classifier, the own class's cosine made smaller.
 
     One classifier for both sides, the mean of their losses. `with_margin` is what differs by loss.
@@ -37,9 +38,9 @@ class MarginSoftmax(nn.Module):
         """Create the classifier (classes, dim)."""
         self.weight = nn.Parameter(INITIAL_DEVIATION * torch.randn(classes, dim))
 
+    @abstractmethod
     def with_margin(self, cosine: Tensor) -> Tensor:
         """Cosines of the own classes (N,) in [-1, 1] -> what stands for them (N,)."""
-        raise NotImplementedError
 
     def forward(self, image: Tensor, text: Tensor, item_id: Tensor) -> Tensor:
         """(B, D), (B, D) of any norm, class ids (B,) -> scalar; raises `ConfigError` before `set_classes`."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from xmr.core.errors import ConfigError
@@ -15,6 +14,8 @@ def clusters_of_items(images: Source, item_index: np.ndarray, *, clusters: int, 
     Zheng et al. 2020, section 5.5. Raises `ConfigError` when there are fewer items than `clusters`, or
     features are not cached.
     """
+    from sklearn.cluster import MiniBatchKMeans  # seconds to import, which most runs need not wait for
+
     features = images.features if isinstance(images, Switchable) else images
     if not isinstance(features, CachedFeatures):
         raise ConfigError(

@@ -1,5 +1,6 @@
 """Features as square maps: what fusions on the last convolution need around their convolutions."""
 
+from abc import ABC, abstractmethod
 from math import isqrt
 
 from torch import Tensor, nn
@@ -8,7 +9,7 @@ from xmr.core.errors import ConfigError
 from xmr.models.fusion.sizes import check_sizes
 
 
-class LastConvFusion(nn.Module):
+class LastConvFusion(nn.Module, ABC):
     """Image features (B, H*W*C) and text features (B, text_dim) -> (B, dim), composed as maps.
 
     Positions run row by row. The text is tiled over height x width; `compose` makes of both a map
@@ -43,9 +44,9 @@ class LastConvFusion(nn.Module):
         self.channels = image_dim // image_tokens
         self.project = nn.Linear(self.channels, dim)
 
+    @abstractmethod
     def compose(self, image: Tensor, text: Tensor) -> Tensor:
         """Maps (B, C, H, W) and (B, T, H, W) -> (B, C, H, W)."""
-        raise NotImplementedError
 
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
         """Image features (B, H*W*C), text features (B, T) -> (B, dim)."""
