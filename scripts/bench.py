@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     if arguments.what == "evaluation":
-        from xmr.pipelines.bench_evaluation import bench_evaluation
+        from xmr.pipelines.bench.evaluation import bench_evaluation
 
         bench_evaluation(
             shape=arguments.shape,
@@ -45,7 +45,7 @@ def main() -> None:
         return
 
     if arguments.what == "search":
-        from xmr.pipelines.bench_search import bench_batches, bench_search
+        from xmr.pipelines.bench.search import bench_batches, bench_search
 
         rounds, json_file = arguments.rounds, arguments.json
         if arguments.batches:
@@ -60,7 +60,7 @@ def main() -> None:
             )
         return
 
-    from xmr.pipelines.bench_training import bench_training
+    from xmr.pipelines.bench.training import bench_training
 
     bench_training(steps=arguments.steps, rounds=arguments.rounds, json_file=arguments.json)
 

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from xmr.pipelines.cli import guarded_main
-from xmr.pipelines.compare_inputs import check_outputs, read_models
+from xmr.pipelines.compare.inputs import check_outputs, read_models
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     check_outputs(**arguments)
     a, b = read_models(*models, evaluation=evaluation)
 
-    from xmr.pipelines.compare import compare_models
+    from xmr.pipelines.compare.command import compare_models
 
     compare_models(a, b, **arguments)
 

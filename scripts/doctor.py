@@ -27,7 +27,7 @@ def main() -> None:
         "--golden", metavar="FOLDER", help="compare with the golden embeddings of this folder"
     )
     arguments = parser.parse_args()
-    from xmr.pipelines.doctor import doctor
+    from xmr.pipelines.doctor.command import doctor
 
     doctor(arguments.subject, arguments.settings, record=arguments.record, golden=arguments.golden)
 

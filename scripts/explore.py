@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from xmr.pipelines.cli import guarded_main
-from xmr.pipelines.explore import PORT, check_explore
+from xmr.pipelines.explore.command import PORT, check_explore
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     check_explore(arguments.paths, port=arguments.port, split=arguments.split)
 
-    from xmr.pipelines.explore import explore
+    from xmr.pipelines.explore.command import explore
 
     explore(arguments.paths, port=arguments.port, split=arguments.split, show=not arguments.no_open)
 

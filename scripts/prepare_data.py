@@ -12,8 +12,8 @@ from rich.progress import track
 
 from xmr.data.emoji import FOLDER
 from xmr.pipelines.cli import guarded_main
-from xmr.pipelines.emoji_packages import fetch_packages, unpack_packages
-from xmr.pipelines.prepare_emoji import prepare_emoji
+from xmr.pipelines.emoji.packages import fetch_packages, unpack_packages
+from xmr.pipelines.emoji.prepare import prepare_emoji
 
 
 def main() -> None:

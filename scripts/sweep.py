@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from xmr.pipelines.cli import guarded_main
-from xmr.pipelines.sweep_command import sweep
+from xmr.pipelines.sweep.command import sweep
 
 
 def main() -> None:

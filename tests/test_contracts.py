@@ -36,7 +36,7 @@ def composed(*overrides: str) -> DictConfig:
     return compose_config(CONF, "train", overrides)
 
 
-# sweeps are files of scripts/sweep.py, tested in tests/pipelines/test_sweep_file.py
+# sweeps are files of scripts/sweep.py, tested in tests/pipelines/sweep/test_file.py
 NOT_OF_TRAIN = ("hydra/evaluate", "sweep/")
 
 

@@ -19,8 +19,8 @@ from xmr.pipelines.instantiate import instantiate
 from xmr.pipelines.submission_file import check_submission, read_sides
 from xmr.pipelines.submit import submit
 from xmr.pipelines.tasks import protocol_for, task_of
-from xmr.reporting.board import boards
-from xmr.reporting.runs import read_runs
+from xmr.reporting.board.board import boards
+from xmr.reporting.records.runs import read_runs
 
 DATA = ("data=table", "data.path=table.jsonl", "data.id_column=id", "data.split_column=split")
 Change = Callable[[dict[str, np.ndarray]], dict[str, object]]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from xmr.explorer.sources import Source
-from xmr.reporting.board import Board, Row, boards
-from xmr.reporting.board_letters import with_letters
-from xmr.reporting.runs import RunRecord, read_runs
+from xmr.reporting.board.board import Board, Row, boards
+from xmr.reporting.board.letters import with_letters
+from xmr.reporting.records.runs import RunRecord, read_runs
 
 
 def board_json(sources: Mapping[str, Source], *, metric: str | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from xmr.core.errors import ConfigError, XmrError
 from xmr.pipelines.overrides import SWEEP, asks_to_be_told, check_overrides, with_lists
-from xmr.pipelines.sweep_launchers import check_launcher
+from xmr.pipelines.sweep.launchers import check_launcher
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -56,7 +56,7 @@ def run(
         if check is not None and runs:
             check(config)
         if runs and any(flag in sys.argv[1:] for flag in SWEEP):
-            from xmr.pipelines.sweep_jobs import run_jobs  # which needs what is defined here
+            from xmr.pipelines.sweep.jobs import run_jobs  # which needs what is defined here
 
             run_jobs(task, config_name, config, sys.argv[1:])
             return

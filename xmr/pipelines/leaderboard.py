@@ -9,12 +9,12 @@ from rich.console import Console
 
 from xmr.core.errors import ConfigError, MissingFilesError
 from xmr.core.files import write_text
-from xmr.reporting.board import Board, boards
-from xmr.reporting.board_files import write_boards_csv, write_boards_json, write_runs_parquet
-from xmr.reporting.board_letters import with_letters
-from xmr.reporting.board_tables import board_legend, board_table, boards_markdown, resumable
-from xmr.reporting.runs import LeftOut, RunRecord, read_runs
-from xmr.reporting.wandb_files import read_wandb_runs
+from xmr.reporting.board.board import Board, boards
+from xmr.reporting.board.files import write_boards_csv, write_boards_json, write_runs_parquet
+from xmr.reporting.board.letters import with_letters
+from xmr.reporting.board.tables import board_legend, board_table, boards_markdown, resumable
+from xmr.reporting.records.runs import LeftOut, RunRecord, read_runs
+from xmr.reporting.tracking.files import read_wandb_runs
 
 LISTED = 20
 """How many of what was left out is printed; the files hold all."""
@@ -92,7 +92,7 @@ def _read(root: Path | None, wandb: str | None) -> Found:
         found, not_shown = read_wandb_runs(root, known={record.run_id for record in records})
         records, left_out = [*records, *found], [*left_out, *not_shown]
     if wandb is not None:
-        from xmr.reporting.wandb_api import fetch_queries, read_project
+        from xmr.reporting.tracking.api import fetch_queries, read_project
 
         online, not_shown = read_project(wandb)
         known = {record.run_id for record in records}
@@ -104,7 +104,7 @@ def _read(root: Path | None, wandb: str | None) -> Found:
 def _write(
     files: Mapping[str, Path], found: Sequence[Board], left_out: Sequence[LeftOut], say: Callable[[str], None]
 ) -> None:
-    from xmr.reporting.board_page import board_page
+    from xmr.reporting.board.page import board_page
 
     for name, path in files.items():
         if name == "html":
@@ -124,8 +124,8 @@ def _publish(
     found: Sequence[Board], root: Path | None, wandb: str | None, say: Callable[[str], None]
 ) -> None:
     """Make the project's views and Report, or say by which command that is done where there is a network."""
-    from xmr.reporting.wandb_api import why_offline
-    from xmr.reporting.wandb_board import publish, publish_later
+    from xmr.reporting.tracking.api import why_offline
+    from xmr.reporting.tracking.board import publish, publish_later
 
     reason = why_offline()
     if reason is not None:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from xmr.core.errors import ConfigError, XmrError
-from xmr.pipelines.sweep_machine import cores, visible_gpus
+from xmr.pipelines.sweep.machine import cores, visible_gpus
 
 # little travels through it: the commands write files
 OBJECT_STORE_BYTES = 128 * 2**20

@@ -29,8 +29,8 @@ from xmr.pipelines.panels import PanelWriter
 from xmr.pipelines.report import draw_projections, draw_run_curves, print_report
 from xmr.pipelines.run_folder import RunFolder, resumed_config
 from xmr.pipelines.scoring import about_run, index_of, metric_prefix, plan_of, score
-from xmr.reporting import wandb_run
-from xmr.reporting.wandb_settings import wandb_mode
+from xmr.reporting.tracking import run as wandb_run
+from xmr.reporting.tracking.settings import wandb_mode
 from xmr.training.checkpoints import AtomicCheckpointIO, BestAndLast, RandomState, load_checkpoint
 from xmr.training.evaluation import Evaluation, RetrievalEvaluation
 from xmr.training.interrupt import SaveOnInterrupt, TrainingInterrupted

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from xmr.reporting.wandb_run import Mode, start_run
+from xmr.reporting.tracking.run import Mode, start_run
 from xmr.training.csv_logger import CsvLogger
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: what xmr costs beside its peers."""

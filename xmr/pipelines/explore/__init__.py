@@ -1,0 +1,1 @@
+"""The explorer's sources, from paths to embeddings, and its start."""

@@ -1,0 +1,1 @@
+"""Sweeps: many runs by a plan, on one machine or more."""

@@ -1,0 +1,1 @@
+"""What lies in run folders, as records."""

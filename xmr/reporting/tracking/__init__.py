@@ -1,0 +1,1 @@
+"""Weights & Biases: what is logged there, read from there, and published."""
