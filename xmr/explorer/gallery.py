@@ -1,7 +1,7 @@
 """A gallery in memory: a query's similarities by one product, the exact best, and indexes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
@@ -29,6 +29,8 @@ FILTERED = 1_000
 NOTHING = np.zeros(0, np.int64)
 
 EXACT = "exact"
+SAVED = "saved/"
+"""What the kinds of indexes begin with that were built before; names of indexes have no slash."""
 RESCORE = 10
 INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
     EXACT: ("every vector is compared", lambda metric: Exact(metric=metric, device="cpu")),
@@ -52,7 +54,7 @@ INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """An index over a gallery, what its scores are in words, and how many seconds it took to make."""
+    """An index over a gallery, what its scores are in words, and how many seconds it took to make or open."""
 
     index: Index
     measures: str
@@ -75,10 +77,13 @@ class Gallery:
     """G entries with their vectors (G, D) in float32.
 
     With the metric "ip" vectors are brought to unit length: similarities are cosines. With "l2" they are
-    minus squared distances. Raises `DataError` for no entries, and for NaN or infinite vectors.
+    minus squared distances. `saved` opens indexes of these entries that were built before, by their kind.
+    Raises `DataError` for no entries, and for NaN or infinite vectors.
     """
 
-    def __init__(self, rows: Rows, *, metric: Metric = "ip") -> None:
+    def __init__(
+        self, rows: Rows, *, metric: Metric = "ip", saved: Mapping[str, Callable[[], Index]] | None = None
+    ) -> None:
         embeddings = rows.embeddings
         norms = checked_gallery_norms(embeddings)
         vectors = embeddings.vectors.detach().cpu().float().contiguous()
@@ -87,6 +92,7 @@ class Gallery:
         self.rows, self.metric, self.vectors = rows, metric, vectors
         self.embeddings = Embeddings(vectors, embeddings.ids, embeddings.item_ids, embeddings.modality)
         self._longest, self._half_squares = float(norms.max()), (norms**2 / 2).astype(np.float32)
+        self._saved = saved or {}
         self._built: dict[str, Built] = {}
         self._lock = Lock()
 
@@ -141,18 +147,27 @@ class Gallery:
         return kind in self._built
 
     def index(self, kind: str) -> Built:
-        """The index of that kind, built at the first call; raises `ConfigError` where there is none."""
-        if kind not in INDEXES:
-            raise ConfigError(f"index={kind}; {did_you_mean(kind, INDEXES)}")
+        """The index of that kind, built or opened at the first call.
+
+        Raises `ConfigError` where there is none, and what opening a saved one raises.
+        """
+        if kind not in INDEXES and kind not in self._saved:
+            raise ConfigError(f"index={kind}; {did_you_mean(kind, [*INDEXES, *self._saved])}")
         if kind == "binary" and self.metric == "l2":
             raise ConfigError("bits rank by cosine, but this model is of distances; use exact, ivf or pq")
         with self._lock:
             if kind not in self._built:
                 started = time.perf_counter()
-                index = INDEXES[kind][1](self.metric)
-                index.add(self.embeddings)
+                index = self._made(kind)
                 self._built[kind] = Built(index, index.measures, time.perf_counter() - started)
             return self._built[kind]
+
+    def _made(self, kind: str) -> Index:
+        if kind in self._saved:
+            return self._saved[kind]()
+        index = INDEXES[kind][1](self.metric)
+        index.add(self.embeddings)
+        return index
 
     def searched(
         self,

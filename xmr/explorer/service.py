@@ -11,7 +11,7 @@ from xmr.core.errors import ConfigError, XmrError, check_whole
 from xmr.core.types import Modality
 from xmr.evaluation.projection import chosen_rows
 from xmr.explorer.diagnostics import rank_correlation
-from xmr.explorer.gallery import INDEXES, same_entries
+from xmr.explorer.gallery import INDEXES, SAVED, same_entries
 from xmr.explorer.pictures import SIZES, UPLOAD_BYTES, Small, Uploads, check_size, kept_small, small
 from xmr.explorer.queries import Query, asked, entry_json, picture_url, problem_json, query_json
 from xmr.explorer.search import Column, Options, Ranked, column_json, prepare, ranked, tags_of
@@ -186,6 +186,16 @@ def source_json(source: Source) -> dict[str, Any]:
         "composes": about.composes,
         "directions": list(about.directions),
         "settings": dict(about.settings),
+        "indexes": [
+            {
+                "kind": f"{SAVED}{index.name}",
+                "name": index.name,
+                "about": index.about,
+                "modality": None if index.modality is None else str(index.modality),
+                "error": source.index_error(index),
+            }
+            for index in about.indexes
+        ],
     }
 
 

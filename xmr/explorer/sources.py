@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, Literal, Protocol
@@ -9,10 +10,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from xmr.core.errors import XmrError, did_you_mean
+from xmr.core.errors import ConfigError, DataError, XmrError, did_you_mean
+from xmr.core.protocols import Index
 from xmr.core.types import Modality
 from xmr.explorer.content import Content, Rows
-from xmr.explorer.gallery import Gallery
+from xmr.explorer.gallery import SAVED, Gallery
 from xmr.explorer.problems import NotFoundError
 from xmr.explorer.recent import Recent
 
@@ -40,6 +42,21 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
+class SavedIndex:
+    """An index that was built before, of a source's vectors of `modality`: what it is, in words for people.
+
+    `open` checks and loads it, or raises `XmrError`. `error` tells why it can't be searched, None where
+    nothing is known against it.
+    """
+
+    name: str
+    open: Callable[[], Index]
+    modality: Modality | None = None
+    about: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class About:
     """What is known of a source before anything is loaded.
 
@@ -63,6 +80,7 @@ class About:
     directions: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     run: Path | None = None
+    indexes: tuple[SavedIndex, ...] = ()
 
 
 class Loader(Protocol):
@@ -91,6 +109,7 @@ class Source:
         self._galleries: dict[Modality, Gallery] = {}
         self._loading, self._counting = 0, Lock()
         self._errors: dict[Part, str] = {}
+        self._index_errors: dict[str, str] = {}
 
     @property
     def error(self) -> str | None:
@@ -134,8 +153,32 @@ class Source:
         with self._lock:
             if modality not in self._galleries:
                 rows = content.rows[modality].take(content.searched[modality])
-                self._galleries[modality] = Gallery(rows, metric=content.metric)
+                saved = {
+                    f"{SAVED}{index.name}": partial(self._opened, index, modality)
+                    for index in self.about.indexes
+                }
+                self._galleries[modality] = Gallery(rows, metric=content.metric, saved=saved)
             return self._galleries[modality]
+
+    def index_error(self, index: SavedIndex) -> str | None:
+        """Why a saved index can't be searched, as far as that is known."""
+        return index.error or self._index_errors.get(index.name)
+
+    def _opened(self, index: SavedIndex, modality: Modality) -> Index:
+        """The saved index, loaded, for a search among `modality`; what is wrong with it is remembered."""
+        if index.error is not None:
+            raise DataError(index.error)
+        if index.modality is not modality:
+            raise ConfigError(
+                f"the index '{index.name}' is of {index.modality} vectors; search among {index.modality}s, "
+                f"or choose another index"
+            )
+        self._index_errors.pop(index.name, None)
+        try:
+            return index.open()
+        except XmrError as error:
+            self._index_errors[index.name] = str(error)
+            raise
 
     def row(self, modality: Modality, id_: str) -> tuple[Rows, int]:
         """The rows of `modality` and where `id_` stands in them; raises `NotFoundError`."""

@@ -24,6 +24,7 @@ export function aboutDialog(source) {
   if (!source) return;
   const takes = source.takes.map((kind) => (kind === "both" ? "picture + text" : kind)).join(", ");
   const settings = Object.entries(source.settings).map(([name, value]) => fact(name, String(value ?? "–")));
+  const saved = source.indexes.map(({ name, about, error }) => fact(`Index ${name}`, error ? h("span", { class: "refused" }, error) : about));
   const facts = h("dl", { class: "facts" },
     fact("Where", source.where),
     fact("Checkpoint", source.checkpoint),
@@ -31,7 +32,7 @@ export function aboutDialog(source) {
     fact("Entries", sizes(source)),
     fact("Dimensions", source.dim && String(source.dim)),
     fact("Takes", takes || "entries of its own data"),
-    settings);
+    settings, saved);
   dialog(source.title, h("div", { class: "stack" }, source.error && h("p", { class: "state failed" }, source.error), facts));
 }
 
