@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from xmr.core.errors import ConfigError, DataError, did_you_mean
 from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality, Rankings
 from xmr.explorer.content import Rows
+from xmr.explorer.once import Once
 from xmr.index.binary import BinaryIndex
 from xmr.index.checks import COSINE, DISTANCE, UNIT, checked_gallery_norms
 from xmr.index.exact import Exact
@@ -93,8 +93,7 @@ class Gallery:
         self.embeddings = Embeddings(vectors, embeddings.ids, embeddings.item_ids, embeddings.modality)
         self._longest, self._half_squares = float(norms.max()), (norms**2 / 2).astype(np.float32)
         self._saved = saved or {}
-        self._built: dict[str, Built] = {}
-        self._lock = Lock()
+        self._built: Once[Built] = Once()
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -143,8 +142,8 @@ class Gallery:
         return Hits(at[found[0]], scores[0])
 
     def has_index(self, kind: str) -> bool:
-        """Whether the index of that kind is built."""
-        return kind in self._built
+        """Whether the index of that kind is built, and was before the request that asks came."""
+        return self._built.has(kind)
 
     def index(self, kind: str) -> Built:
         """The index of that kind, built or opened at the first call.
@@ -155,19 +154,16 @@ class Gallery:
             raise ConfigError(f"index={kind}; {did_you_mean(kind, [*INDEXES, *self._saved])}")
         if kind == "binary" and self.metric == "l2":
             raise ConfigError("bits rank by cosine, but this model is of distances; use exact, ivf or pq")
-        with self._lock:
-            if kind not in self._built:
-                started = time.perf_counter()
-                index = self._made(kind)
-                self._built[kind] = Built(index, index.measures, time.perf_counter() - started)
-            return self._built[kind]
+        return self._built(kind, lambda: self._made(kind))
 
-    def _made(self, kind: str) -> Index:
+    def _made(self, kind: str) -> Built:
+        started = time.perf_counter()
         if kind in self._saved:
-            return self._saved[kind]()
-        index = INDEXES[kind][1](self.metric)
-        index.add(self.embeddings)
-        return index
+            index = self._saved[kind]()
+        else:
+            index = INDEXES[kind][1](self.metric)
+            index.add(self.embeddings)
+        return Built(index, index.measures, time.perf_counter() - started)
 
     def searched(
         self,

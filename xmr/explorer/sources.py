@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Lock
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from xmr.core.protocols import Index
 from xmr.core.types import Modality
 from xmr.explorer.content import Content, Rows
 from xmr.explorer.gallery import SAVED, Gallery
+from xmr.explorer.once import Once
 from xmr.explorer.problems import NotFoundError
 from xmr.explorer.recent import Recent
 
@@ -98,15 +99,15 @@ class Loader(Protocol):
 
 
 class Source:
-    """What a loader loads, once, by whichever thread asks first; the others wait for it."""
+    """What a loader loads, once, when it is first asked for; all who ask meanwhile wait for it."""
 
     def __init__(self, loader: Loader) -> None:
         self.about = loader.about
         self.encoded: Recent[np.ndarray] = Recent(ENCODED)
-        self._loader, self._lock, self._encoder_lock = loader, RLock(), RLock()
+        self._loader = loader
         self._content: Content | None = None
-        self._encoder: Encoder | None = None
-        self._galleries: dict[Modality, Gallery] = {}
+        self._loads: Once[Any] = Once()
+        self._galleries: Once[Gallery] = Once()
         self._loading, self._counting = 0, Lock()
         self._errors: dict[Part, str] = {}
         self._index_errors: dict[str, str] = {}
@@ -131,18 +132,12 @@ class Source:
     @property
     def content(self) -> Content:
         """The vectors and what they are of; raises `XmrError` when they can't be loaded."""
-        with self._lock:
-            if self._content is None:
-                self._content = self._load("vectors", self._loader.load)
-            return self._content
+        return self._loads("vectors", lambda: self._load("vectors", self._loader.load))
 
     @property
     def encoder(self) -> Encoder:
         """The model; raises `XmrError` when it can't be loaded."""
-        with self._encoder_lock:
-            if self._encoder is None:
-                self._encoder = self._load("model", self._loader.load_encoder)
-            return self._encoder
+        return self._loads("model", lambda: self._load("model", self._loader.load_encoder))
 
     def gallery(self, modality: Modality) -> Gallery:
         """What is searched among `modality`; raises `NotFoundError` where that is nothing."""
@@ -150,15 +145,14 @@ class Source:
         if modality not in content.searched:
             has = " and ".join(f"{name}s" for name in content.searched)
             raise NotFoundError(f"{self.about.title} searches among {has} alone, not among {modality}s")
-        with self._lock:
-            if modality not in self._galleries:
-                rows = content.rows[modality].take(content.searched[modality])
-                saved = {
-                    f"{SAVED}{index.name}": partial(self._opened, index, modality)
-                    for index in self.about.indexes
-                }
-                self._galleries[modality] = Gallery(rows, metric=content.metric, saved=saved)
-            return self._galleries[modality]
+        return self._galleries(modality, lambda: self._gallery(content, modality))
+
+    def _gallery(self, content: Content, modality: Modality) -> Gallery:
+        saved = {
+            f"{SAVED}{index.name}": partial(self._opened, index, modality) for index in self.about.indexes
+        }
+        rows = content.rows[modality].take(content.searched[modality])
+        return Gallery(rows, metric=content.metric, saved=saved)
 
     def index_error(self, index: SavedIndex) -> str | None:
         """Why a saved index can't be searched, as far as that is known."""
@@ -201,6 +195,8 @@ class Source:
         try:
             loaded = load()
             self._errors.pop(part, None)
+            if part == "vectors":
+                self._content = loaded
             return loaded
         except XmrError as error:
             self._errors[part] = str(error)
