@@ -37,17 +37,40 @@ export function aboutDialog(source) {
 }
 
 const KEYS = {
-  "/": "go to the query box",
-  Enter: "search; on a result: search with it",
-  "← → ↑ ↓": "move among the results",
-  i: "details of the result in focus",
-  Esc: "leave the query box, close a dialog",
-  "Alt ←": "the query before",
-  "Ctrl V": "search with a picture from the clipboard",
-  "?": "this list",
+  "All pages": {
+    "/": "go to the query box",
+    Enter: "in the query box: search",
+    "Ctrl V": "search with a picture from the clipboard",
+    Esc: "leave the query box, close a dialog",
+    "Alt ←": "the page or query before",
+    "?": "this list",
+  },
+  Search: {
+    "← → ↑ ↓": "move among the results, across columns too",
+    "Home End": "the first and the last result of a column",
+    Enter: "search with the result in focus",
+    i: "its details",
+  },
+  Graph: {
+    Tab: "into the graph, and on to its clusters",
+    "← → ↑ ↓": "from picture to picture",
+    "Home End": "the first and the last result",
+    Enter: "search with the picture in focus; on a cluster: keep it lit",
+    i: "its details",
+    "+ − 0": "zoom in, zoom out, see all",
+  },
+  Map: {
+    Tab: "to the map, its buttons, the legend",
+    "← → ↑ ↓": "move the map",
+    "+ − 0": "zoom in, zoom out, see all",
+    "Shift drag": "draw an outline around points and list them",
+    Esc: "give up the outline, close the list",
+    Enter: "on a label: hide it, show it again",
+  },
 };
 
 export function keysDialog() {
-  const rows = Object.entries(KEYS).map(([key, does]) => fact(h("kbd", {}, key), does));
-  dialog("Keys", h("dl", { class: "facts keys" }, rows));
+  const rows = (keys) => Object.entries(keys).map(([key, does]) => fact(h("span", { class: "row tight" }, key.split(" ").map((each) => h("kbd", {}, each))), does));
+  const pages = Object.entries(KEYS).map(([page, keys]) => h("section", { "aria-label": page }, h("h3", {}, page), h("dl", { class: "facts" }, rows(keys))));
+  dialog("Keys", h("div", { class: "keys" }, pages));
 }
