@@ -2,8 +2,6 @@
 
 import io
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -163,31 +161,6 @@ def test_an_unexpected_failure_is_an_error_without_a_traceback(tmp_path):
             assert client.get("/api/health").status_code == 200
     assert (response.status_code, response.json()["error"]["kind"]) == (500, "internal")
     assert "secret" not in response.text
-
-
-def test_the_server_answers_while_all_its_threads_wait_for_a_source(tmp_path):
-    world, go, busy = World(tmp_path), threading.Event(), threading.Semaphore(0)
-    explorer, load = explorer_of(world), world.load
-    labels = explorer.labels
-
-    def slow():
-        go.wait(60)
-        return load()
-
-    def counted(source):
-        busy.release()
-        return labels(source)
-
-    world.load, explorer.labels = slow, counted
-    with served(explorer) as running, running.client() as client, ThreadPoolExecutor(45) as pool:
-        try:
-            asked = [pool.submit(client.get, "/api/labels?source=colours") for _ in range(45)]
-            assert all(busy.acquire(timeout=60) for _ in range(40))  # the threads that Starlette has
-            for path in ("/", "/api/health", "/api/sources", "/assets/docs.js", "/assets/no.js"):
-                assert client.get(path, timeout=10).status_code == (404 if path.endswith("no.js") else 200)
-        finally:
-            go.set()
-        assert {each.result().status_code for each in asked} == {200}
 
 
 def test_the_description_names_every_address(client):

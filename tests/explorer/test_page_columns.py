@@ -11,6 +11,7 @@ from tests.explorer.pages import (  # noqa: F401
     TWO,
     becomes,
     column,
+    eventually,
     explorer_page,
     served,
     settle,
@@ -151,3 +152,24 @@ def test_it_fits_a_telephone_in_both_themes(browser: Any, served: str, scheme: A
         paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
         assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 30)")
         assert column(tab, 1).locator(".card").first.bounding_box()["width"] > 90
+
+
+@pytest.mark.parametrize(("columns", "wide"), [(1, 390), (2, 1280), (4, 1280)])
+def test_tags_are_cut_at_whole_lines(browser: Any, served: str, columns: int, wide: int) -> None:  # noqa: F811
+    link = "#/search?entry=image:colours-1a2b3c:large-blue-square" + "&c=colours-1a2b3c:exact" * columns
+    with explorer_page(browser, served, link, viewport={"width": wide, "height": 844}) as tab:
+        settle(tab)
+        cut = """(box, top) => {
+          box.scrollTop = top;
+          const {top: from, bottom: to} = box.getBoundingClientRect();
+          const chips = [...box.querySelectorAll(".chip")].map((chip) => chip.getBoundingClientRect());
+          const cut = chips.filter(({top, bottom}) => Math.min(bottom, to) - Math.max(top, from) > .6
+                                                      && (top < from - .6 || bottom > to + .6));
+          return {cut: cut.length, hidden: chips.filter(({bottom}) => bottom > to).length, at: box.scrollTop};
+        }"""
+        tags = column(tab, 1).locator(".column-tags")
+        found = tags.evaluate(cut, 0)
+        assert found["cut"] == 0
+        if columns == 4:
+            assert found["hidden"] > 0, "else nothing is tested"
+        eventually(tab, lambda: tags.evaluate(cut, 13)["cut"] == 0, "a scroll ends at whole lines")

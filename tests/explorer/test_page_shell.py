@@ -53,3 +53,17 @@ def test_the_theme_can_be_chosen_and_stays(browser: Any, served: str) -> None:  
         tab.reload()
         tab.wait_for_selector(".start .chip")
         assert tab.evaluate(paper) == "rgb(20, 24, 30)"
+
+
+def test_keys_are_listed_by_page(browser: Any, served: str) -> None:  # noqa: F811
+    with explorer_page(browser, served, f"#/metrics?{TWO}") as tab:
+        settle(tab)
+        tab.keyboard.press("?")
+        dialog = tab.get_by_role("dialog", name="Keys")
+        assert dialog.locator("h3").all_inner_texts() == ["All pages", "Search", "Graph", "Map"]
+        of_map = dialog.get_by_role("region", name="Map").inner_text()
+        for key in ("Shift", "+", "−", "0", "←", "draw an outline", "hide it"):
+            assert key in of_map
+        of_graph = dialog.get_by_role("region", name="Graph").inner_text()
+        for key in ("Home", "End", "Tab", "its details"):
+            assert key in of_graph

@@ -26,7 +26,7 @@ STATUS_NAMES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "i
 def create_app(explorer: Explorer, access: Access, *, assets: Assets | None = None) -> App:
     """The ASGI application that serves `explorer` to who has the token of `access`."""
     shown = assets or Assets()
-    # what is async answers even while every thread of the pool waits for a model
+    # what is async answers even while every thread of the pool is busy
     # its own documentation pages load scripts from other hosts; ours, docs.html, does not
     app = FastAPI(
         title="xmr explorer",

@@ -53,8 +53,9 @@ class Explorer:
     ) -> Answer:
         """Search by a text, a picture, both, or an entry of a source ({"source", "modality", "id"}).
 
-        `columns` are source ids, each with ":ivf", ":pq" or ":binary" for another index than the exact
-        one; by default up to four sources. `options` are among, k, labels, tags and bins.
+        `columns` are source ids, each with ":ivf", ":pq", ":binary" or ":saved/NAME" (an index of the store)
+        for another index than the exact one; by default up to four sources. `options` are among, k, labels,
+        tags and bins.
         """
         named = columns if columns is not None else [source["id"] for source in self.sources()[:4]]
         parts = [column.partition(":") for column in named]

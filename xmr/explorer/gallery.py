@@ -1,9 +1,8 @@
 """A gallery in memory: a query's similarities by one product, the exact best, and indexes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from xmr.core.errors import ConfigError, DataError, did_you_mean
 from xmr.core.protocols import Index
 from xmr.core.types import Embeddings, Modality, Rankings
 from xmr.explorer.content import Rows
+from xmr.explorer.once import Once
 from xmr.index.binary import BinaryIndex
 from xmr.index.checks import COSINE, DISTANCE, UNIT, checked_gallery_norms
 from xmr.index.exact import Exact
@@ -29,6 +29,8 @@ FILTERED = 1_000
 NOTHING = np.zeros(0, np.int64)
 
 EXACT = "exact"
+SAVED = "saved/"
+"""What the kinds of indexes begin with that were built before; names of indexes have no slash."""
 RESCORE = 10
 INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
     EXACT: ("every vector is compared", lambda metric: Exact(metric=metric, device="cpu")),
@@ -52,7 +54,7 @@ INDEXES: dict[str, tuple[str, Callable[[Metric], Index]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """An index over a gallery, what its scores are in words, and how many seconds it took to make."""
+    """An index over a gallery, what its scores are in words, and how many seconds it took to make or open."""
 
     index: Index
     measures: str
@@ -75,10 +77,13 @@ class Gallery:
     """G entries with their vectors (G, D) in float32.
 
     With the metric "ip" vectors are brought to unit length: similarities are cosines. With "l2" they are
-    minus squared distances. Raises `DataError` for no entries, and for NaN or infinite vectors.
+    minus squared distances. `saved` opens indexes of these entries that were built before, by their kind.
+    Raises `DataError` for no entries, and for NaN or infinite vectors.
     """
 
-    def __init__(self, rows: Rows, *, metric: Metric = "ip") -> None:
+    def __init__(
+        self, rows: Rows, *, metric: Metric = "ip", saved: Mapping[str, Callable[[], Index]] | None = None
+    ) -> None:
         embeddings = rows.embeddings
         norms = checked_gallery_norms(embeddings)
         vectors = embeddings.vectors.detach().cpu().float().contiguous()
@@ -87,8 +92,8 @@ class Gallery:
         self.rows, self.metric, self.vectors = rows, metric, vectors
         self.embeddings = Embeddings(vectors, embeddings.ids, embeddings.item_ids, embeddings.modality)
         self._longest, self._half_squares = float(norms.max()), (norms**2 / 2).astype(np.float32)
-        self._built: dict[str, Built] = {}
-        self._lock = Lock()
+        self._saved = saved or {}
+        self._built: Once[Built] = Once()
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -137,22 +142,28 @@ class Gallery:
         return Hits(at[found[0]], scores[0])
 
     def has_index(self, kind: str) -> bool:
-        """Whether the index of that kind is built."""
-        return kind in self._built
+        """Whether the index of that kind is built, and was before the request that asks came."""
+        return self._built.has(kind)
 
     def index(self, kind: str) -> Built:
-        """The index of that kind, built at the first call; raises `ConfigError` where there is none."""
-        if kind not in INDEXES:
-            raise ConfigError(f"index={kind}; {did_you_mean(kind, INDEXES)}")
+        """The index of that kind, built or opened at the first call.
+
+        Raises `ConfigError` where there is none, and what opening a saved one raises.
+        """
+        if kind not in INDEXES and kind not in self._saved:
+            raise ConfigError(f"index={kind}; {did_you_mean(kind, [*INDEXES, *self._saved])}")
         if kind == "binary" and self.metric == "l2":
             raise ConfigError("bits rank by cosine, but this model is of distances; use exact, ivf or pq")
-        with self._lock:
-            if kind not in self._built:
-                started = time.perf_counter()
-                index = INDEXES[kind][1](self.metric)
-                index.add(self.embeddings)
-                self._built[kind] = Built(index, index.measures, time.perf_counter() - started)
-            return self._built[kind]
+        return self._built(kind, lambda: self._made(kind))
+
+    def _made(self, kind: str) -> Built:
+        started = time.perf_counter()
+        if kind in self._saved:
+            index = self._saved[kind]()
+        else:
+            index = INDEXES[kind][1](self.metric)
+            index.add(self.embeddings)
+        return Built(index, index.measures, time.perf_counter() - started)
 
     def searched(
         self,

@@ -17,6 +17,7 @@ from xmr.explorer.pictures import Uploads
 from xmr.explorer.planes import LIMITS, Plane, place, plane_of, sample
 from xmr.explorer.queries import Asked, encoded, entry_json
 from xmr.explorer.sources import Source
+from xmr.explorer.waiting import awaited
 from xmr.explorer.worker import Worker
 
 Method = Literal["pca", "tsne", "umap"]
@@ -83,7 +84,7 @@ class Maps:
 
     def get(self, source: Source, method: str) -> Map:
         """The map, once it is made."""
-        return self._future(source, method).result()
+        return awaited((self, source.about.id, method), lambda: self._future(source, method))
 
     def _future(self, source: Source, method: str) -> Future[Map]:
         if method not in LIMITS:

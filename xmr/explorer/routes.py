@@ -14,6 +14,7 @@ from xmr.explorer.files import tagged
 from xmr.explorer.pictures import Small
 from xmr.explorer.search import Column, Options
 from xmr.explorer.service import Explorer
+from xmr.explorer.waiting import patient
 
 router = APIRouter(prefix="/api")
 BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -67,18 +68,21 @@ async def sources(explorer: Served) -> JSONResponse:
 
 
 @router.post("/sources/load", summary="Load vectors, data and model of a source")
+@patient
 def load(explorer: Served, source: Annotated[str, Body(embed=True)]) -> JSONResponse:
     """Answers once all is there, with the source."""
     return answer(explorer.load(source))
 
 
 @router.post("/search", summary="One query in up to four columns, side by side")
+@patient
 def search(explorer: Served, search: Search) -> JSONResponse:
     """Results with scores and correctness, diagnostics of the similarities, and how far columns agree."""
     return answer(explorer.search(search.query, search.columns, search.options))
 
 
 @router.get("/entry", summary="All that is known of an image, a text or a composed query")
+@patient
 def entry(
     explorer: Served, source: str, modality: Literal["image", "text", "composed"], id: str
 ) -> JSONResponse:
@@ -87,12 +91,14 @@ def entry(
 
 
 @router.get("/labels", summary="The labels of a source, with counts")
+@patient
 def labels(explorer: Served, source: str) -> JSONResponse:
     """Of labels with levels, each level is listed."""
     return answer(explorer.labels(source))
 
 
 @router.get("/picture", summary="A small copy of a picture", response_class=Response)
+@patient
 def picture(request: Request, explorer: Served, source: str, id: str, size: Size = 384) -> Response:
     """WebP, by the id of an image; no request names a file."""
     return _picture(explorer.picture(source, id, size), request)
@@ -114,6 +120,7 @@ async def upload(request: Request, explorer: Served) -> JSONResponse:
 
 
 @router.get("/uploads/{upload}", summary="A small copy of an uploaded picture", response_class=Response)
+@patient
 def uploaded(request: Request, explorer: Served, upload: str, size: Size = 384) -> Response:
     """WebP; 404 once it is forgotten."""
     return _picture(explorer.uploaded(upload, size), request)

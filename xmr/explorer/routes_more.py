@@ -15,6 +15,7 @@ from xmr.explorer.maps import Method
 from xmr.explorer.metrics import Side
 from xmr.explorer.routes import Among, answer
 from xmr.explorer.search import Column
+from xmr.explorer.waiting import patient
 
 more = APIRouter(prefix="/api")
 
@@ -77,6 +78,7 @@ class Words:
 
 
 @more.get("/queries", summary="Random, hard or failed queries of the evaluation")
+@patient
 def evaluation_queries(
     insight: Served,
     source: str,
@@ -92,6 +94,7 @@ def evaluation_queries(
 
 
 @more.post("/graph", summary="The first results as a graph: clusters, edges, places")
+@patient
 def graph(insight: Served, graph: Graph) -> JSONResponse:
     """The layout is the same every time."""
     found = insight.graph(
@@ -106,12 +109,14 @@ def graph(insight: Served, graph: Graph) -> JSONResponse:
 
 
 @more.get("/map", summary="A map of all entries: whether it is ready, and what it shows")
+@patient
 def map_(insight: Served, source: str, method: Method = "pca") -> JSONResponse:
     """Answers at once; ask again while it is computing."""
     return answer(insight.map(source, method))
 
 
 @more.get("/map/points", summary="The points of a map as float32", response_class=Response)
+@patient
 def map_points(request: Request, insight: Served, source: str, method: Method = "pca") -> Response:
     """x, y, label, modality, correct, cluster: six blocks of `count` little-endian float32."""
     made = insight.map_of(source, method)
@@ -119,48 +124,56 @@ def map_points(request: Request, insight: Served, source: str, method: Method = 
 
 
 @more.post("/map/entries", summary="What points of a map are")
+@patient
 def map_entries(insight: Served, asked: MapRows) -> JSONResponse:
     """At most 500 rows at a time."""
     return answer(insight.map_entries(asked.source, asked.method, asked.rows))
 
 
 @more.post("/map/rows", summary="Where entries lie in a map")
+@patient
 def map_rows(insight: Served, asked: MapKeys) -> JSONResponse:
     """At most 5,000 keys at a time; null for what the map does not show."""
     return answer(insight.map_rows(asked.source, asked.method, asked.keys))
 
 
 @more.post("/map/position", summary="Where a query lies on a map")
+@patient
 def map_position(insight: Served, asked: MapQuery) -> JSONResponse:
     """Exactly by PCA, else among its nearest points."""
     return answer(insight.map_position(asked.source, asked.method, asked.query))
 
 
 @more.get("/metrics/board", summary="The leaderboard of the runs that are open")
+@patient
 def board(insight: Served, metric: str | None = None) -> JSONResponse:
     """Results as the runs wrote them, grouped by protocol."""
     return answer(insight.board(metric))
 
 
 @more.get("/metrics/classes", summary="Precision@k of each class, by its name as a text query")
+@patient
 def classes(insight: Served, source: str, k: int = 100) -> JSONResponse:
     """Computed once, then kept."""
     return answer(insight.classes(source, k))
 
 
 @more.get("/metrics/compression", summary="Bytes, overlap with exact search and time of each index")
+@patient
 def compression(insight: Served, source: str, among: Among = "image") -> JSONResponse:
     """Computed once, then kept."""
     return answer(insight.compression(source, Modality(among)))
 
 
 @more.post("/metrics/words", summary="What each word adds to a text's match with a picture")
+@patient
 def words(insight: Served, asked: Words) -> JSONResponse:
     """Each word is left out in turn."""
     return answer(insight.words(asked.source, queries.Query(asked.text, asked.upload, asked.entry)))
 
 
 @more.get("/metrics/differences", summary="The queries that two models answer most differently")
+@patient
 def differences(
     insight: Served,
     one: str,

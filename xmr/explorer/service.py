@@ -11,9 +11,9 @@ from xmr.core.errors import ConfigError, XmrError, check_whole
 from xmr.core.types import Modality
 from xmr.evaluation.projection import chosen_rows
 from xmr.explorer.diagnostics import rank_correlation
-from xmr.explorer.gallery import INDEXES, same_entries
+from xmr.explorer.gallery import INDEXES, SAVED, same_entries
 from xmr.explorer.pictures import SIZES, UPLOAD_BYTES, Small, Uploads, check_size, kept_small, small
-from xmr.explorer.queries import Query, asked, entry_json, picture_url, problem_json, query_json
+from xmr.explorer.queries import Asked, Query, asked, entry_json, picture_url, problem_json, query_json
 from xmr.explorer.search import Column, Options, Ranked, column_json, prepare, ranked, tags_of
 from xmr.explorer.sources import Source, source_named
 from xmr.explorer.worker import Worker
@@ -26,7 +26,7 @@ COMPARED = 20_000
 class Explorer:
     """Answers the questions of a page about `sources`, from any thread.
 
-    Loading runs in the thread that asks, numeric work on one thread for all.
+    Each load runs on a thread of its own, numeric work on one thread for all.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -69,10 +69,13 @@ class Explorer:
         question = asked(query, self.sources)
         answers: list[Ranked | None] = []
         found: list[dict[str, Any]] = []
-        for column in columns:
+        # all that loads comes first: who has to wait for it has not searched in vain
+        prepared = [self._prepared(question, column, options) for column in columns]
+        for column, ready in zip(columns, prepared, strict=True):
             try:
-                source = self.source(column.source)
-                build = prepare(question, column, source, options)
+                if isinstance(ready, XmrError):
+                    raise ready
+                source, build = ready
 
                 def answer(column: Column = column, source: Source = source) -> tuple[Ranked, dict[str, Any]]:
                     of = ranked(question, source, column, options, self.uploads)
@@ -95,6 +98,14 @@ class Explorer:
             "agreement": agreement,
             "timing": {"total_ms": round(1000 * (time.perf_counter() - started), 3)},
         }
+
+    def _prepared(self, question: Asked, column: Column, options: Options) -> tuple[Source, float] | XmrError:
+        """A column's source with all that it needs and what `prepare` says, or why that can't be had."""
+        try:
+            source = self.source(column.source)
+            return source, prepare(question, column, source, options)
+        except XmrError as error:
+            return error
 
     def picture(self, id_: str, image_id: str, size: int) -> Small:
         """A small copy of a picture of a source."""
@@ -186,6 +197,16 @@ def source_json(source: Source) -> dict[str, Any]:
         "composes": about.composes,
         "directions": list(about.directions),
         "settings": dict(about.settings),
+        "indexes": [
+            {
+                "kind": f"{SAVED}{index.name}",
+                "name": index.name,
+                "about": index.about,
+                "modality": None if index.modality is None else str(index.modality),
+                "error": source.index_error(index),
+            }
+            for index in about.indexes
+        ],
     }
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Lock, RLock
+from threading import Lock
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
-from xmr.core.errors import XmrError, did_you_mean
+from xmr.core.errors import ConfigError, DataError, XmrError, did_you_mean
+from xmr.core.protocols import Index
 from xmr.core.types import Modality
 from xmr.explorer.content import Content, Rows
-from xmr.explorer.gallery import Gallery
+from xmr.explorer.gallery import SAVED, Gallery
+from xmr.explorer.once import Once
 from xmr.explorer.problems import NotFoundError
 from xmr.explorer.recent import Recent
 
@@ -40,6 +43,21 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
+class SavedIndex:
+    """An index that was built before, of a source's vectors of `modality`: what it is, in words for people.
+
+    `open` checks and loads it, or raises `XmrError`. `error` tells why it can't be searched, None where
+    nothing is known against it.
+    """
+
+    name: str
+    open: Callable[[], Index]
+    modality: Modality | None = None
+    about: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class About:
     """What is known of a source before anything is loaded.
 
@@ -63,6 +81,7 @@ class About:
     directions: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     run: Path | None = None
+    indexes: tuple[SavedIndex, ...] = ()
 
 
 class Loader(Protocol):
@@ -80,17 +99,18 @@ class Loader(Protocol):
 
 
 class Source:
-    """What a loader loads, once, by whichever thread asks first; the others wait for it."""
+    """What a loader loads, once, when it is first asked for; all who ask meanwhile wait for it."""
 
     def __init__(self, loader: Loader) -> None:
         self.about = loader.about
         self.encoded: Recent[np.ndarray] = Recent(ENCODED)
-        self._loader, self._lock, self._encoder_lock = loader, RLock(), RLock()
+        self._loader = loader
         self._content: Content | None = None
-        self._encoder: Encoder | None = None
-        self._galleries: dict[Modality, Gallery] = {}
+        self._loads: Once[Any] = Once()
+        self._galleries: Once[Gallery] = Once()
         self._loading, self._counting = 0, Lock()
         self._errors: dict[Part, str] = {}
+        self._index_errors: dict[str, str] = {}
 
     @property
     def error(self) -> str | None:
@@ -112,18 +132,12 @@ class Source:
     @property
     def content(self) -> Content:
         """The vectors and what they are of; raises `XmrError` when they can't be loaded."""
-        with self._lock:
-            if self._content is None:
-                self._content = self._load("vectors", self._loader.load)
-            return self._content
+        return self._loads("vectors", lambda: self._load("vectors", self._loader.load))
 
     @property
     def encoder(self) -> Encoder:
         """The model; raises `XmrError` when it can't be loaded."""
-        with self._encoder_lock:
-            if self._encoder is None:
-                self._encoder = self._load("model", self._loader.load_encoder)
-            return self._encoder
+        return self._loads("model", lambda: self._load("model", self._loader.load_encoder))
 
     def gallery(self, modality: Modality) -> Gallery:
         """What is searched among `modality`; raises `NotFoundError` where that is nothing."""
@@ -131,11 +145,34 @@ class Source:
         if modality not in content.searched:
             has = " and ".join(f"{name}s" for name in content.searched)
             raise NotFoundError(f"{self.about.title} searches among {has} alone, not among {modality}s")
-        with self._lock:
-            if modality not in self._galleries:
-                rows = content.rows[modality].take(content.searched[modality])
-                self._galleries[modality] = Gallery(rows, metric=content.metric)
-            return self._galleries[modality]
+        return self._galleries(modality, lambda: self._gallery(content, modality))
+
+    def _gallery(self, content: Content, modality: Modality) -> Gallery:
+        saved = {
+            f"{SAVED}{index.name}": partial(self._opened, index, modality) for index in self.about.indexes
+        }
+        rows = content.rows[modality].take(content.searched[modality])
+        return Gallery(rows, metric=content.metric, saved=saved)
+
+    def index_error(self, index: SavedIndex) -> str | None:
+        """Why a saved index can't be searched, as far as that is known."""
+        return index.error or self._index_errors.get(index.name)
+
+    def _opened(self, index: SavedIndex, modality: Modality) -> Index:
+        """The saved index, loaded, for a search among `modality`; what is wrong with it is remembered."""
+        if index.error is not None:
+            raise DataError(index.error)
+        if index.modality is not modality:
+            raise ConfigError(
+                f"the index '{index.name}' is of {index.modality} vectors; search among {index.modality}s, "
+                f"or choose another index"
+            )
+        self._index_errors.pop(index.name, None)
+        try:
+            return index.open()
+        except XmrError as error:
+            self._index_errors[index.name] = str(error)
+            raise
 
     def row(self, modality: Modality, id_: str) -> tuple[Rows, int]:
         """The rows of `modality` and where `id_` stands in them; raises `NotFoundError`."""
@@ -158,6 +195,8 @@ class Source:
         try:
             loaded = load()
             self._errors.pop(part, None)
+            if part == "vectors":
+                self._content = loaded
             return loaded
         except XmrError as error:
             self._errors[part] = str(error)

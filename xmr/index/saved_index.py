@@ -108,14 +108,14 @@ def read_index_record(store: EmbeddingStore, name: str) -> IndexRecord:
         raise DataError(f"{path} is no record of an index ({error}); build it again: {rebuild}") from error
 
 
-def open_index(store: EmbeddingStore, index: Index, name: str) -> IndexRecord:
-    """Load the saved index `name` into `index`, which was made from the record's settings: the record.
+def check_index(store: EmbeddingStore, name: str, *, content: bool = True) -> IndexRecord:
+    """The record of the saved index `name`, once it is as it was built, from vectors that are still the same.
 
-    Raises `DataError`, before anything is loaded, when a file of it is missing, has changed in any bit or
-    was not there when it was built, and when the store's vectors are no longer those it was built from.
+    Raises `DataError` when a file of it is missing, has changed (with `content`, in any bit) or was not
+    there when it was built, and when the store's vectors are no longer those it was built from.
     """
     record = read_index_record(store, name)
-    folder = store.folder / INDEXES / name / record.build
+    folder = _build_folder(store, name, record)
     command = ["python scripts/build_index.py", f"store={store.folder}", *(record.options or ["index=NAME"])]
     rebuild = f"Build it again: {' '.join(command)}"
     modality = Modality(record.modality)
@@ -125,10 +125,23 @@ def open_index(store: EmbeddingStore, index: Index, name: str) -> IndexRecord:
             f"built, from {record.count:,} to {store.counts.get(modality, 0):,}. {rebuild}"
         )
     what = f"index '{name}' of {store.folder}"
-    check_files(what, list(record.files), folder, content=True, remedy=rebuild)
+    check_files(what, list(record.files), folder, content=content, remedy=rebuild)
     known = {file.file for file in record.files}
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if strangers := sorted(found - known):
         raise DataError(problems_message(f"{what} has files it was not built with", strangers, rebuild))
-    index.load(folder, store.searchable(modality))
     return record
+
+
+def open_index(store: EmbeddingStore, index: Index, name: str) -> IndexRecord:
+    """Load the saved index `name` into `index`, which was made from the record's settings: the record.
+
+    Raises `DataError`, before anything is loaded, for what `check_index` finds wrong.
+    """
+    record = check_index(store, name)
+    index.load(_build_folder(store, name, record), store.searchable(Modality(record.modality)))
+    return record
+
+
+def _build_folder(store: EmbeddingStore, name: str, record: IndexRecord) -> Path:
+    return store.folder / INDEXES / name / record.build

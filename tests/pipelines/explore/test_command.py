@@ -138,6 +138,15 @@ def test_a_store_is_searched_in_full_or_by_split(store):
     assert part.content.rows[IMAGE].keys.tolist() == [f"photos/{n}.png" for n in range(12, 16)]
 
 
+def test_an_index_that_the_script_built_is_searched(store, workplace):
+    outcome = script_here("scripts/build_index.py", "store=store", "index=binary", cwd=workplace)
+    assert outcome.code == 0, outcome.stderr
+    explorer, query = open_explorer([store]), Query(entry=EntryName("store", "text", "p3#0"))
+    [column] = explorer.search(query, [Column("store", "saved/binary-image")], Options(k=3))["columns"]
+    assert column["error"] is None
+    assert len(column["results"]) == 3
+
+
 def test_a_store_whose_model_is_gone_still_searches_by_its_entries(store, run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(store, copy)

@@ -6,7 +6,7 @@ import { entryDialog } from "./entry-dialog.js";
 import { takePictures } from "./drop.js";
 import { failure, loading } from "./messages.js";
 import { queryBar } from "./query-bar.js";
-import { PAGES, read, write } from "./state.js";
+import { isQueried, PAGES, read, write } from "./state.js";
 import { themeButton } from "./theme.js";
 
 const TITLES = { search: "Search", graph: "Graph", map: "Map", metrics: "Metrics" };
@@ -17,6 +17,10 @@ let state = null, bar = null, page = null, root = null, abort = new AbortControl
 
 const context = {
   api, go, href, refresh, catalog: null,
+  /** The page that shows a query: the one that is open, or the search page. */
+  get asking() {
+    return isQueried(state.page) ? state.page : "search";
+  },
   source: (id) => context.catalog.sources.find((source) => source.id === id),
   details: (entry) => entryDialog(entry, context),
   about: (id) => aboutDialog(context.source(id)),

@@ -3,7 +3,7 @@ import { card } from "./cards.js";
 import { curve, histogram } from "./charts.js";
 import { button, count, duration, h, number, percent, plural, put, sign, signButton } from "./dom.js";
 import { empty, failure, loading, slowly } from "./messages.js";
-import { indexSelect, sourceSelect } from "./sources.js";
+import { indexFor, indexSelect, sourceSelect } from "./sources.js";
 import { queryOf, wordsOf } from "./state.js";
 
 const SLOW = "Still working: the first query of a model reads its vectors and weights. That takes seconds, or minutes for a large one.";
@@ -21,16 +21,16 @@ function correctness(correct, k, index) {
 const searchedIn = ({ gallery, total }, noun) =>
   gallery === total ? plural(total, noun) : `${count(gallery)} of ${plural(total, noun)} (by label)`;
 
-function timing({ encode_ms, encode_cached, search_ms, build_ms }) {
+function timing({ encode_ms, encode_cached, search_ms, build_ms }, index) {
   const parts = [encode_cached ? "query vector at hand" : `encoded in ${duration(encode_ms)}`, `searched in ${duration(search_ms)}`];
-  if (build_ms > 0) parts.push(`index built in ${duration(build_ms)}`);
+  if (build_ms > 0) parts.push(`index ${index.startsWith("saved/") ? "opened" : "built"} in ${duration(build_ms)}`);
   return parts.join(" · ");
 }
 
 function factsOf(answer, among, k) {
   const shown = answer.results.length, { recall } = answer;
   const found = recall !== null && `finds ${percent(recall)} of the exact first ${Math.min(k, answer.gallery)}`;
-  const cost = `${searchedIn(answer, among)} · ${timing(answer.timing)}`;
+  const cost = `${searchedIn(answer, among)} · ${timing(answer.timing, answer.index)}`;
   return [
     h("p", { class: "correct-line" }, correctness(answer.correct, shown, answer.index),
       found && h("span", { class: "badge", title: "recall of the index for this query" }, found)),
@@ -56,8 +56,8 @@ export class Column {
     this.root.setAttribute("aria-label", `Column ${nth}: ${title}, ${index}`);
     put(this.bar,
       h("span", { class: "badge", "aria-hidden": "true" }, nth),
-      sourceSelect(context.catalog, source, (value) => onChange({ source: value }), `Model of column ${nth}`),
-      indexSelect(context.catalog, index, (value) => onChange({ index: value }), `Index of column ${nth}`),
+      sourceSelect(context.catalog, source, (value) => onChange({ source: value, index: indexFor(context.catalog, index) }), `Model of column ${nth}`),
+      indexSelect(context.catalog, { source, index, among: state.among }, (value) => onChange({ index: value }), `Index of column ${nth}`),
       signButton("info", `About ${title}`, () => context.about(source), { disabled: !known }),
       onRemove && signButton("cross", `Remove column ${nth}`, onRemove));
   }

@@ -24,6 +24,7 @@ export function aboutDialog(source) {
   if (!source) return;
   const takes = source.takes.map((kind) => (kind === "both" ? "picture + text" : kind)).join(", ");
   const settings = Object.entries(source.settings).map(([name, value]) => fact(name, String(value ?? "–")));
+  const saved = source.indexes.map(({ name, about, error }) => fact(`Index ${name}`, error ? h("span", { class: "refused" }, error) : about));
   const facts = h("dl", { class: "facts" },
     fact("Where", source.where),
     fact("Checkpoint", source.checkpoint),
@@ -31,22 +32,45 @@ export function aboutDialog(source) {
     fact("Entries", sizes(source)),
     fact("Dimensions", source.dim && String(source.dim)),
     fact("Takes", takes || "entries of its own data"),
-    settings);
+    settings, saved);
   dialog(source.title, h("div", { class: "stack" }, source.error && h("p", { class: "state failed" }, source.error), facts));
 }
 
 const KEYS = {
-  "/": "go to the query box",
-  Enter: "search; on a result: search with it",
-  "← → ↑ ↓": "move among the results",
-  i: "details of the result in focus",
-  Esc: "leave the query box, close a dialog",
-  "Alt ←": "the query before",
-  "Ctrl V": "search with a picture from the clipboard",
-  "?": "this list",
+  "All pages": {
+    "/": "go to the query box",
+    Enter: "in the query box: search",
+    "Ctrl V": "search with a picture from the clipboard",
+    Esc: "leave the query box, close a dialog",
+    "Alt ←": "the page or query before",
+    "?": "this list",
+  },
+  Search: {
+    "← → ↑ ↓": "move among the results, across columns too",
+    "Home End": "the first and the last result of a column",
+    Enter: "search with the result in focus",
+    i: "its details",
+  },
+  Graph: {
+    Tab: "into the graph, and on to its clusters",
+    "← → ↑ ↓": "from picture to picture",
+    "Home End": "the first and the last result",
+    Enter: "search with the picture in focus; on a cluster: keep it lit",
+    i: "its details",
+    "+ − 0": "zoom in, zoom out, see all",
+  },
+  Map: {
+    Tab: "to the map, its buttons, the legend",
+    "← → ↑ ↓": "move the map",
+    "+ − 0": "zoom in, zoom out, see all",
+    "Shift drag": "draw an outline around points and list them",
+    Esc: "give up the outline, close the list",
+    Enter: "on a label: hide it, show it again",
+  },
 };
 
 export function keysDialog() {
-  const rows = Object.entries(KEYS).map(([key, does]) => fact(h("kbd", {}, key), does));
-  dialog("Keys", h("dl", { class: "facts keys" }, rows));
+  const rows = (keys) => Object.entries(keys).map(([key, does]) => fact(h("span", { class: "row tight" }, key.split(" ").map((each) => h("kbd", {}, each))), does));
+  const pages = Object.entries(KEYS).map(([page, keys]) => h("section", { "aria-label": page }, h("h3", {}, page), h("dl", { class: "facts" }, rows(keys))));
+  dialog("Keys", h("div", { class: "keys" }, pages));
 }

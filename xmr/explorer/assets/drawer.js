@@ -30,7 +30,8 @@ const directionFor = ({ directions }, among) => directions.find((each) => each.e
 
 class Drawer {
   constructor(kind, state, context) {
-    const source = context.source(state.columns[0].source) ?? context.catalog.sources[0];
+    const shown = { graph: state.gsource, map: state.first }[state.page] ?? state.columns[0].source;
+    const source = context.source(shown) ?? context.catalog.sources[0];
     const seed = Math.floor(Math.random() * 1e6), direction = directionFor(source, state.among);
     Object.assign(this, { context, source, kind, seed, direction, abort: new AbortController() });
     this.head = h("div", { class: "stack" });
@@ -83,7 +84,7 @@ class Drawer {
   }
 
   cardOf({ entry, first_rank: rank }, kind) {
-    const href = this.context.href({ page: "search", query: queryOf(entry), among: this.direction.split("_to_")[1] });
+    const href = this.context.href({ page: this.context.asking, query: queryOf(entry), among: this.direction.split("_to_")[1] });
     const found = card(entry, { href, kind, note: rank !== null && `first correct: rank ${asRank(rank)}` });
     found.querySelector("a").addEventListener("click", () => this.element.close());
     return found;

@@ -15,7 +15,7 @@ function addWords(entry, context, close) {
     event.preventDefault();
     if (!box.value.trim()) return box.focus();
     close();
-    context.go({ page: "search", query: { ...queryOf(entry), text: box.value.trim() } });
+    context.go({ page: context.asking, query: { ...queryOf(entry), text: box.value.trim() } });
   };
   const label = h("label", { class: "stack" }, h("span", { class: "small muted" }, "This picture, and these words"), box);
   return h("form", { class: "row words", onsubmit: submit }, label, h("button", {}, "Search with both"));
@@ -29,7 +29,7 @@ function pictureOf(full) {
 
 function body(full, context, close) {
   const isImage = full.modality === "image";
-  const link = (query, props, ...children) => h("a", { href: context.href({ page: "search", query }), onclick: close, ...props }, children);
+  const link = (query, props, ...children) => h("a", { href: context.href({ page: context.asking, query }), onclick: close, ...props }, children);
   const captions = full.texts.map((text) => h("li", {}, link(wordsOf(text), { title: "Search with this text" }, text)));
   const others = full.pictures.filter(({ id }) => !isImage || id !== full.id).map((each) => {
     const image = { ...each, source: full.source, modality: "image" };

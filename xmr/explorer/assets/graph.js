@@ -4,7 +4,7 @@ import { count, duration, h, plural, put } from "./dom.js";
 import { GraphPlot } from "./graph-plot.js";
 import { clusterList, legend, nodeCard } from "./graph-side.js";
 import { empty, failure, loading, slowly } from "./messages.js";
-import { indexSelect, sourceSelect } from "./sources.js";
+import { indexFor, indexSelect, sourceSelect } from "./sources.js";
 import { asked, bodyOf } from "./state.js";
 
 // Own keys: gsource, gindex (else those of the first column), gn (how many results), gk (how many clusters), gc (the cluster that stays lit).
@@ -105,10 +105,10 @@ class GraphPage {
     const lengths = [...new Set([...LENGTHS, asks.n])].sort((one, other) => one - other);
     const length = h("select", { "aria-label": "How many results", onchange: (event) => go({ gn: event.target.value === String(FIRST) ? null : event.target.value, gc: null }) },
       lengths.map((many) => option(String(many), many, String(asks.n))));
-    const shown = asked(state.query) && this.answered && this.answer;
+    const shown = asked(state.query) && this.answered && this.answer, saved = indexFor(catalog, asks.column.index) !== asks.column.index;
     put(this.tools,
-      sourceSelect(catalog, asks.column.source, (source) => go({ gsource: source, gc: null }), "Model of the graph"),
-      indexSelect(catalog, asks.column.index, (index) => go({ gindex: index, gc: null }), "Index of the graph"),
+      sourceSelect(catalog, asks.column.source, (source) => go({ gsource: source, gindex: saved ? "exact" : state.gindex, gc: null }), "Model of the graph"),
+      indexSelect(catalog, { ...asks.column, among: state.among }, (index) => go({ gindex: index, gc: null }), "Index of the graph"),
       h("label", { class: "row tight" }, h("span", { class: "muted small" }, "first"), length),
       h("label", { class: "row tight" }, h("span", { class: "muted small" }, "clusters"), clusters),
       shown && h("span", { class: "muted small tabular push" }, this.summary()));

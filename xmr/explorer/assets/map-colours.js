@@ -1,5 +1,6 @@
 // The colours of all maps of the page: groups of points, what the legend hides and emphasises, light and dark.
 import { groupsOf, hasLevels, rgbOf } from "./map-groups.js";
+import { readOff, readWithout, writeOff, writeWithout } from "./map-hidden.js";
 import { Legend } from "./map-legend.js";
 import { segments } from "./sources.js";
 
@@ -11,7 +12,7 @@ export class Colours {
   /** `list(group or null, modality or null)` is asked for by the legend. */
   constructor(list) {
     Object.assign(this, { panes: [], groups: [], shaded: null, key: null });
-    this.legend = new Legend({ look: () => this.look(), emphasise: (name) => this.emphasise(name), listGroup: list });
+    this.legend = new Legend({ hide: (changes) => this.hide(changes), emphasise: (name) => this.emphasise(name), listGroup: list });
   }
 
   /** Put the points of all panes into groups by `color`, draw the legend, and the points with it. */
@@ -23,10 +24,21 @@ export class Colours {
       const { title, groups, codes } = groupsOf(maps, color, level);
       Object.assign(this, { key, maps, panes, title, groups, codes, shaded: null });
     }
-    const options = levels && segments("Level of labels", LEVELS, level, (value) => context.go({ level: value }));
+    const options = levels && segments("Level of labels", LEVELS, level, (value) => context.go({ level: value, off: null }));
     const modalities = [...new Set(maps.flatMap(({ status }) => status.modalities))].map((name) => ({ name, counts: maps.map(({ status }) => status.counts[name] ?? 0) }));
-    this.legend.draw({ title: this.title, groups: this.groups, options, note: this.note(color, maps) }, modalities, color);
+    this.context = context;
+    const off = readOff(state.off, this.groups.map(({ name }) => name)), offShapes = readWithout(state.without);
+    this.legend.draw({ title: this.title, groups: this.groups, options, note: this.note(color, maps), off, offShapes }, modalities, color);
     this.look();
+  }
+
+  /** Switch groups {off: names} or shapes {offShapes: names}: at once, and in the address. */
+  hide({ off, offShapes }) {
+    const { legend, groups, context } = this, names = groups.map(({ name }) => name);
+    Object.assign(legend, off ? { off } : { offShapes });
+    legend.press();
+    this.look();
+    context.go(off ? { off: writeOff(names, off) } : { without: writeWithout(offShapes) }, { replace: true });
   }
 
   note(color, maps) {

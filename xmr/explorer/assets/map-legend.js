@@ -11,7 +11,7 @@ export const swatch = (shape, hue) => s("svg", { class: "map-swatch", viewBox: "
 const many = (counts) => (new Set(counts).size === 1 ? count(counts[0]) : counts.map(count).join(" | "));
 
 export class Legend {
-  /** `page` is told of look() when something is switched, emphasise(group or null) and listGroup(group or null, modality or null). */
+  /** `page` is told of hide({off} or {offShapes}) when something is switched, emphasise(group or null) and listGroup(group or null, modality or null). */
   constructor(page) {
     Object.assign(this, { page, off: new Set(), offShapes: new Set(), groups: [], modalities: [], word: "" });
     this.shapes = h("div", { class: "map-shapes" });
@@ -25,21 +25,20 @@ export class Legend {
       h("button", { type: "button", class: "quiet small", onclick: all(false) }, "all"), h("button", { type: "button", class: "quiet small", onclick: all(true) }, "none"))), this.note, this.filter, this.list);
   }
 
-  /** Show these groups {title, groups, note} and modalities [{name, counts}]; what is off stays off while the groups stay. */
-  draw({ title, groups, note, options }, modalities, color) {
-    const names = groups.map(({ name }) => name).join("\n");
-    if (names !== this.names) {
-      this.off.clear();
-      this.word = this.filter.value = "";
-    }
-    Object.assign(this, { names, groups, modalities, color });
+  /** Show these groups {title, groups, note, off: names} and modalities [{name, counts}] without `offShapes`. */
+  draw({ title, groups, note, options, off, offShapes }, modalities, color) {
+    const names = groups.map(({ name }) => name).join("\n"), drawn = JSON.stringify([groups, modalities, color, note]);
+    Object.assign(this, { off, offShapes });
+    if (drawn === this.drawn) return this.press(); // it keeps the focus of who switches
+    if (names !== this.names) this.word = this.filter.value = "";
+    Object.assign(this, { drawn, names, groups, modalities, color });
     this.title.textContent = title;
     put(this.options, options);
     this.note.textContent = note ?? "";
     this.note.hidden = !note;
     this.filter.hidden = groups.length <= MANY;
     const shapes = modalities.length > 1 && color !== "modality";
-    put(this.shapes, shapes && h("h3", {}, "Shapes"), shapes && h("ul", {}, modalities.map((each) => this.row(each, swatch(each.name, "var(--muted)"), this.offShapes))));
+    put(this.shapes, shapes && h("h3", {}, "Shapes"), shapes && h("ul", {}, modalities.map((each) => this.row(each, swatch(each.name, "var(--muted)"), false))));
     this.drawList();
   }
 
@@ -54,17 +53,13 @@ export class Legend {
 
   drawList() {
     const found = this.found(), more = found.length - MOST;
-    put(this.list, found.slice(0, MOST).map((group) => this.row(group, swatch(SHAPES.includes(group.name) && this.color === "modality" ? group.name : "image", group.hue), this.off)),
+    put(this.list, found.slice(0, MOST).map((group) => this.row(group, swatch(SHAPES.includes(group.name) && this.color === "modality" ? group.name : "image", group.hue), true)),
       found.length === 0 && h("li", { class: "muted small" }, "No label with these letters."), more > 0 && h("li", { class: "muted small" }, `${count(more)} more: type a part of their names above.`));
   }
 
-  row(each, sign, off) {
-    const { page } = this, isGroup = off === this.off;
-    const toggle = h("button", { type: "button", class: "map-entry", "aria-pressed": String(!off.has(each.name)), title: each.name, onclick: () => {
-      if (!off.delete(each.name)) off.add(each.name);
-      toggle.setAttribute("aria-pressed", String(!off.has(each.name)));
-      page.look();
-    } }, sign, h("span", { class: "map-name" }, each.name), h("span", { class: "map-number" }, many(each.counts)));
+  row(each, sign, isGroup) {
+    const { page } = this, pressed = String(!this.hiddenOf(isGroup).has(each.name));
+    const toggle = h("button", { type: "button", class: "map-entry", "aria-pressed": pressed, title: each.name, onclick: () => this.turn(each.name, isGroup), dataset: { name: each.name, group: isGroup ? "1" : "" } }, sign, h("span", { class: "map-name" }, each.name), h("span", { class: "map-number" }, many(each.counts)));
     const list = h("button", { type: "button", class: "quiet map-list", title: `List what is ${each.name}`, "aria-label": `List ${each.name}`, onclick: () => page.listGroup(isGroup ? each.name : null, isGroup ? null : each.name) }, "list");
     const item = h("li", {}, toggle, list);
     if (isGroup) {
@@ -76,10 +71,28 @@ export class Legend {
     return item;
   }
 
+  hiddenOf(isGroup) {
+    return isGroup ? this.off : this.offShapes;
+  }
+
+  /** Have the buttons show what is on. */
+  press() {
+    for (const toggle of this.element.querySelectorAll(".map-entry")) {
+      const { name, group } = toggle.dataset;
+      toggle.setAttribute("aria-pressed", String(!this.hiddenOf(group).has(name)));
+    }
+  }
+
+  turn(name, isGroup) {
+    const next = new Set(this.hiddenOf(isGroup));
+    if (!next.delete(name)) next.add(name);
+    this.page.hide(isGroup ? { off: next } : { offShapes: next });
+  }
+
   switchAll(isOff) {
-    for (const { name } of this.found()) isOff ? this.off.add(name) : this.off.delete(name);
-    this.drawList();
-    this.page.look();
+    const off = new Set(this.off);
+    for (const { name } of this.found()) isOff ? off.add(name) : off.delete(name);
+    this.page.hide({ off });
   }
 
   isOn = (name) => !this.off.has(name);

@@ -34,11 +34,11 @@ function queryMark(pen, [x, y], { paper, link, onLink }, width) {
   pen.fillText("query", left + 6, y + 0.5);
 }
 
-function outline(pen, path, { link }) {
+function outline(pen, path, { link }, fill) {
   pen.beginPath();
   path.forEach(([x, y], at) => (at ? pen.lineTo(x, y) : pen.moveTo(x, y)));
   pen.closePath();
-  pen.globalAlpha = 0.14;
+  pen.globalAlpha = fill;
   pen.fillStyle = link;
   pen.fill();
   pen.globalAlpha = 1;
@@ -49,11 +49,12 @@ function outline(pen, path, { link }) {
   pen.setLineDash([]);
 }
 
-/** Draw a pane's marks {hovered, linked, near: rows}, its query {x, y} and its lasso, in its theme's colours. */
+/** Draw a pane's marks {hovered, linked, near: rows}, its query {x, y}, its outline and its lasso, in its theme's colours. */
 export function paintOver(pane) {
   const { size, marks, query, lasso, radius, map, theme } = pane, pen = pane.over.getContext("2d");
   pen.setTransform(size.density, 0, 0, size.density, 0, 0);
   pen.clearRect(0, 0, size.width, size.height);
+  if (pane.outline) outline(pen, pane.outline.map(([x, y]) => pane.pixelOf(x, y)), theme, 0); // colours below it mean something
   const at = (row) => pane.pixelOf(map.points.x[row], map.points.y[row]);
   for (const row of marks.near ?? []) ring(pen, at(row), radius + 4, theme.link, 1.6);
   for (const row of [marks.hovered, marks.linked]) {
@@ -62,5 +63,5 @@ export function paintOver(pane) {
     ring(pen, at(row), radius + 5, theme.ink, 2.4);
   }
   if (query) queryMark(pen, pane.pixelOf(query.x, -query.y), theme, size.width);
-  if (lasso.path) outline(pen, lasso.path, theme);
+  if (lasso.path) outline(pen, lasso.path, theme, 0.14);
 }

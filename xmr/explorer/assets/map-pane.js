@@ -28,16 +28,16 @@ function blocksOf(numbers, size) {
 }
 
 export class MapPane {
-  /** `page` is told of hover(pane, row, event), tap(pane, row, event), choose(pane, rows) and moved(pane). */
+  /** `page` is told of hover(pane, row, event), tap(pane, row, event), choose(pane, rows, words), draw(pane, outline) and moved(pane). */
   constructor(page) {
-    Object.assign(this, { page, map: null, key: null, size: { width: 0, height: 0, density: 1 }, hidden: 0, visible: [], marks: {}, query: null, frame: 0 });
+    Object.assign(this, { page, map: null, key: null, size: { width: 0, height: 0, density: 1 }, hidden: 0, visible: [], marks: {}, query: null, outline: null, frame: 0 });
     this.base = h("canvas", { class: "map-base", "aria-hidden": "true" });
     this.over = h("canvas", { class: "map-over", tabindex: 0, role: "application" });
     this.cover = h("div", { class: "map-cover" });
     this.foot = h("p", { class: "map-foot small muted" });
     this.pace = new Pace(() => this.draw());
     this.camera = new Camera(() => this.home(), () => this.moved(), { least: 0.3, most: MOST });
-    this.lasso = new Lasso(this.over, () => this.draw({ points: false }), (path) => this.choose(path.map(([x, y]) => this.pointAt(x, y))));
+    this.lasso = new Lasso(this.over, () => this.draw({ points: false }), (path) => this.page.draw(this, path.map(([x, y]) => this.shareOf(...this.pointAt(x, y)))));
     this.gestures = new Gestures(this.over, this.camera, { claims: (event) => this.lasso.pointer !== null || this.lasso.takes(event) });
     this.lassoButton = h("button", { type: "button", "aria-pressed": "false", title: "Draw an outline around points (or hold Shift and drag)", onclick: () => this.switchLasso(!this.lasso.on) }, "Lasso");
     const inView = h("button", { type: "button", title: "List the points that are in view: for the keyboard, move with the arrows, zoom with + and −", onclick: () => this.chooseView() }, "List view");
@@ -124,13 +124,23 @@ export class MapPane {
 
   /** What is seen, whatever the size of the canvas: the middle as shares of the map's box, and the zoom. */
   view() {
-    const [left, top, right, bottom] = this.map.bounds, [x, y] = this.pointAt(this.size.width / 2, this.size.height / 2);
-    return [(x - left) / (right - left || 1), (y - top) / (bottom - top || 1), this.camera.scale / this.camera.base];
+    return [...this.shareOf(...this.pointAt(this.size.width / 2, this.size.height / 2)), this.camera.scale / this.camera.base];
+  }
+
+  /** A place as shares of the map's box, and back. */
+  shareOf(x, y) {
+    const [left, top, right, bottom] = this.map.bounds;
+    return [(x - left) / (right - left || 1), (y - top) / (bottom - top || 1)];
+  }
+
+  placeOf(across, along) {
+    const [left, top, right, bottom] = this.map.bounds;
+    return [left + across * (right - left || 1), top + along * (bottom - top || 1)];
   }
 
   look([across, along, zoom]) {
-    const [left, top, right, bottom] = this.map.bounds, { width, height } = this.size, home = this.home(), scale = home.scale * Math.min(Math.max(zoom, 0.3), MOST);
-    this.camera.put({ scale, x: width / 2 - scale * (left + across * (right - left || 1)), y: height / 2 - scale * (top + along * (bottom - top || 1)) });
+    const { width, height } = this.size, home = this.home(), scale = home.scale * Math.min(Math.max(zoom, 0.3), MOST), [x, y] = this.placeOf(across, along);
+    this.camera.put({ scale, x: width / 2 - scale * x, y: height / 2 - scale * y });
     this.draw();
   }
 
@@ -191,8 +201,11 @@ export class MapPane {
     this.draw();
   }
 
-  choose(polygon) {
-    this.page.choose(this, this.map.grid.inside(polygon, this.isShown), "in the outline");
+  /** Show an outline [[across, along], ...] in shares of the map's box, or none: the rows of the shown points in it. */
+  setOutline(corners) {
+    this.outline = corners?.map((corner) => this.placeOf(...corner)) ?? null;
+    this.draw({ points: false });
+    return this.outline ? this.map.grid.inside(this.outline, this.isShown) : [];
   }
 
   chooseView() {

@@ -5,12 +5,13 @@ import { HoverCard } from "./map-card.js";
 import { Colours } from "./map-colours.js";
 import { COLOURS } from "./map-groups.js";
 import { ChosenList } from "./map-list.js";
+import { readOutline, writeOutline } from "./map-outline.js";
 import { MapPane } from "./map-pane.js";
 import { failure } from "./messages.js";
 import { segments, sourceSelect } from "./sources.js";
 import { asked, bodyOf } from "./state.js";
 
-// Own keys: method, color, level (of labels: "top" or "all"), first (else the first column's model), second, view1 and view2 ("across:along:zoom").
+// Own keys: method, color, level (of labels: "top" or "all"), first (else the first column's model), second, view1 and view2 ("across:along:zoom"), off and without (what the legend hides), lasso (the outline whose points are listed).
 const METHODS = [{ value: "pca", text: "PCA", title: "The two directions of most variance: distances are true, much is hidden" }, { value: "tsne", text: "t-SNE", title: "Neighbours stay together; distances between groups mean little" }, { value: "umap", text: "UMAP", title: "Neighbours stay together; distances between groups mean little" }];
 const HINT = "Drag to move, scroll or pinch to zoom, double-click to see all. Shift-drag draws an outline around points and lists them. Click a point for its details, a label to hide it.";
 const SETTLED = 500, MOST_LINKED = 5000;
@@ -46,7 +47,7 @@ class MapPage {
   constructor(root) {
     this.abort = new AbortController();
     this.signal = this.abort.signal; // of what outlives a change of the state: hover, lists
-    Object.assign(this, { panes: [], timers: new Map(), chosen: null });
+    Object.assign(this, { panes: [], timers: new Map(), chosen: null, outlined: null });
     this.tools = h("div", { class: "row map-tools" });
     this.area = h("div", { class: "map-panes" });
     this.colours = new Colours((name, modality) => this.listGroup(name, modality));
@@ -85,8 +86,9 @@ class MapPage {
       const isNew = await pane.load(source, this.method, signal);
       const seen = viewOf(state[`view${at + 1}`]);
       if (isNew && seen) pane.look(seen);
-      if (isNew) this.close();
+      if (isNew) this.forget();
       this.colour();
+      this.outline();
       await this.place(pane, signal);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -102,12 +104,12 @@ class MapPage {
     if (key === this.toolsKey) return; // it keeps the focus of who changes it
     const at = [...this.tools.querySelectorAll("select, input")].indexOf(document.activeElement);
     this.toolsKey = key;
-    const second = sourceSelect({ sources: [{ id: "", title: "nothing", state: "ready" }, ...catalog.sources] }, state.second ?? "", (value) => go({ second: value || null, view2: null }), "Compared with");
+    const second = sourceSelect({ sources: [{ id: "", title: "nothing", state: "ready" }, ...catalog.sources] }, state.second ?? "", (value) => go({ second: value || null, view2: null, lasso: null }), "Compared with");
     put(this.tools,
-      sourceSelect(catalog, ids[0], (value) => go({ first: value, view1: null }), "Model of the map"),
+      sourceSelect(catalog, ids[0], (value) => go({ first: value, view1: null, lasso: null }), "Model of the map"),
       catalog.sources.length > 1 && h("label", { class: "row tight" }, h("span", { class: "muted small" }, "beside"), second),
-      segments("Method", METHODS, this.method, (method) => go({ method, view1: null, view2: null })),
-      h("span", { class: "row tight" }, h("span", { class: "muted small" }, "colour by"), segments("Colour by", COLOURS, this.color, (color) => go({ color }))));
+      segments("Method", METHODS, this.method, (method) => go({ method, view1: null, view2: null, lasso: null })),
+      h("span", { class: "row tight" }, h("span", { class: "muted small" }, "colour by"), segments("Colour by", COLOURS, this.color, (color) => go({ color, off: null, ...(color === "modality" && { without: null }) }))));
     if (at >= 0) this.tools.querySelectorAll("select, input")[at]?.focus();
   }
 
@@ -196,8 +198,30 @@ class MapPage {
     this.link(this.chosen, entry);
   }
 
+  /** An outline was drawn: the address keeps it, and has its points listed. */
+  draw(pane, outline) {
+    this.context.go({ lasso: writeOutline(this.panes.indexOf(pane), outline) });
+  }
+
+  /** List what the outline of the address holds, anew when the legend hides other points; without one, the list goes. */
+  outline() {
+    const { state, color } = this, found = readOutline(state.lasso), pane = this.panes[found?.pane];
+    const outlined = pane?.codes ? JSON.stringify([state.lasso, state.off, state.without, state.level, color]) : null;
+    if (outlined === this.outlined) return;
+    if (!outlined) return this.forget();
+    this.outlined = outlined;
+    this.list(pane, pane.setOutline(found.corners), "in the outline");
+  }
+
+  /** List these rows of a pane instead of those of an outline. */
+  choose(pane, rows, words) {
+    this.forget();
+    if (this.state.lasso) this.context.go({ lasso: null }, { replace: true });
+    this.list(pane, rows, words);
+  }
+
   /** List these rows of a pane, and emphasise them on all maps. */
-  async choose(pane, rows, words) {
+  async list(pane, rows, words) {
     const run = (this.run = {}); // of what is chosen later, the answers count
     this.chosen = pane;
     this.card.hide();
@@ -220,9 +244,18 @@ class MapPage {
     this.choose(pane, rowsOf(pane), `of ${name ?? modality}`);
   }
 
+  /** The user closes the list. */
   close() {
-    this.chosen = this.run = null;
+    this.forget();
+    if (this.state.lasso) this.context.go({ lasso: null });
+  }
+
+  forget() {
+    this.chosen = this.run = this.outlined = null;
     this.chosenList.hide();
-    for (const pane of this.ready) pane.setChosen(null);
+    for (const pane of this.ready) {
+      pane.setChosen(null);
+      pane.setOutline(null);
+    }
   }
 }

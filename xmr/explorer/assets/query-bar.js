@@ -3,9 +3,8 @@ import { ApiError, get, upload } from "./api.js";
 import { describe, thumb } from "./cards.js";
 import { button, h, put, sign, signButton } from "./dom.js";
 import { queryOptions } from "./query-options.js";
-import { asked, NOTHING, wordsOf } from "./state.js";
+import { asked, isQueried, NOTHING, wordsOf } from "./state.js";
 
-const PAGES = new Set(["search", "graph", "map"]);
 const PICK = "Search with a picture: choose one, or drop or paste it anywhere";
 const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 const keyOf = ({ upload: uploaded, entry }) => uploaded ?? JSON.stringify(entry);
@@ -38,7 +37,7 @@ class QueryBar {
   /** Show the state's query. */
   update(state) {
     this.state = state;
-    this.root.hidden = !PAGES.has(state.page);
+    this.root.hidden = !isQueried(state.page);
     this.input.value = state.query.text;
     this.clear.hidden = !asked(state.query);
     this.problem.hidden = true;
@@ -68,7 +67,7 @@ class QueryBar {
 
   /** Search with a picture file; words that were typed but not yet searched go with it. */
   async upload(file) {
-    const limit = this.context.catalog.limits.upload_bytes, { page, query } = this.state;
+    const limit = this.context.catalog.limits.upload_bytes, { query } = this.state;
     this.file.value = "";
     if (file.size > limit) return this.complain(`This file has ${megabytes(file.size)}; a picture may have ${megabytes(limit)}.`);
     const typed = this.input.value.trim(), text = typed === query.text ? "" : typed;
@@ -77,7 +76,7 @@ class QueryBar {
     try {
       const { upload: id, picture } = await upload(file);
       this.known.set(id, { picture, text: file.name, modality: "image" });
-      this.context.go({ page: PAGES.has(page) ? page : "search", query: { text, upload: id, entry: null } });
+      this.context.go({ page: this.context.asking, query: { text, upload: id, entry: null } });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.drawPicture();

@@ -7,6 +7,7 @@ import { button, h, put, sign } from "./dom.js";
 import { Links } from "./links.js";
 import { failure, loading } from "./messages.js";
 import { moveAmong } from "./moves.js";
+import { indexFor, savedIndexes } from "./sources.js";
 import { startPage } from "./start.js";
 import { asked, bodyOf } from "./state.js";
 
@@ -82,11 +83,11 @@ class SearchView {
 
   /** Another column: a model that has none yet, else the last one's model with another index. */
   add() {
-    const { columns } = this.state, { sources, indexes } = this.context.catalog, last = columns.at(-1);
+    const { columns, among } = this.state, { catalog } = this.context, { sources, indexes } = catalog, last = columns.at(-1);
     const fresh = sources.find(({ id }) => !columns.some(({ source }) => source === id));
-    if (fresh) return this.set([...columns, { source: fresh.id, index: last.index }]);
+    if (fresh) return this.set([...columns, { source: fresh.id, index: indexFor(catalog, last.index) }]);
     const used = columns.filter(({ source }) => source === last.source).map(({ index }) => index);
-    const other = indexes.find(({ kind }) => !used.includes(kind)) ?? indexes[0];
+    const other = [...indexes, ...savedIndexes(catalog, last.source, among)].find(({ kind }) => !used.includes(kind)) ?? indexes[0];
     this.set([...columns, { source: last.source, index: other.kind }]);
   }
 
@@ -122,8 +123,9 @@ class SearchView {
     if (!answered) return;
     remember(state.query, answered.query);
     put(this.crumbs, breadcrumbs(state, context));
-    const apart = groups.length > 1;
-    if (apart) await context.refresh(); // counts of what was loaded
+    const apart = groups.length > 1, refused = answers.some((answer) => answer?.columns.some(({ error, index }) => error && index.startsWith("saved/")));
+    if (apart || refused) await context.refresh(); // counts of what was loaded, saved indexes that turned out to be damaged
+    if (refused) this.arrange();
     const { agreement } = apart ? await this.ask(state.columns.map((_, at) => at)) : answered;
     if (context.signal.aborted) return;
     this.drawTools(agreementPanel(agreement) ?? "");

@@ -16,11 +16,24 @@ export function sourceSelect({ sources }, value, onChange, label = "Model") {
   return select("source-select", options, onChange, label);
 }
 
-/** A select of all kinds of index. */
-export function indexSelect({ indexes }, value, onChange, label = "Index") {
-  const options = indexes.map(({ kind, name, about }) =>
-    h("option", { value: kind, selected: kind === value, title: about }, name));
-  return select("index-select", options, onChange, label);
+const savedOf = ({ sources }, source) => sources.find(({ id }) => id === source)?.indexes ?? [];
+
+/** The saved indexes of a source that can be searched among a modality. */
+export const savedIndexes = (catalog, source, among) =>
+  savedOf(catalog, source).filter(({ modality, error }) => modality === among && !error);
+
+/** An index that another source has, too: another's saved index gives way to exact search. */
+export const indexFor = ({ indexes }, index) => (indexes.some(({ kind }) => kind === index) ? index : "exact");
+
+/** A select of all kinds of index and of the source's saved ones; one of a link that is not there stays, and says so. */
+export function indexSelect(catalog, { source, index: value, among }, onChange, label = "Index") {
+  const option = ({ kind, name, about }, props) => h("option", { value: kind, selected: kind === value, title: about, ...props }, name);
+  const built = catalog.indexes.map((each) => option(each)), all = savedOf(catalog, source);
+  const refused = ({ modality, error }) => (error ? "can't be used" : modality !== among && `of ${modality}s`);
+  const saved = all.map((each) => option({ ...each, name: [each.name, refused(each)].filter(Boolean).join(": ") }, { disabled: Boolean(refused(each)) }));
+  const known = [...catalog.indexes, ...all].some(({ kind }) => kind === value);
+  const strange = !known && h("option", { value, selected: true }, `${value} (not here)`);
+  return select("index-select", [strange, built, saved.length > 0 && h("optgroup", { label: "saved in the store" }, saved)], onChange, label);
 }
 
 let groups = 0;

@@ -1,5 +1,6 @@
 // The page's state and its address: every state has one hash, so history and links reproduce it.
 export const PAGES = ["search", "graph", "map", "metrics"];
+const QUERIED = new Set(["search", "graph", "map"]);
 export const NOTHING = { text: "", upload: null, entry: null };
 export const EMPTY = { page: "search", query: NOTHING, columns: [], among: "image", k: 30, labels: [] };
 const NAMES = new Set(["q", "upload", "entry", "c", "among", "k", "label"]);
@@ -50,6 +51,9 @@ export function write(state) {
   const search = params.toString().replaceAll("%3A", ":").replaceAll("%2F", "/");
   return `#/${page}${search ? `?${search}` : ""}`;
 }
+
+/** Whether a page shows what a query finds. */
+export const isQueried = (page) => QUERIED.has(page);
 
 /** Whether anything is asked. */
 export const asked = (query) => Boolean(query.text || query.upload || query.entry);

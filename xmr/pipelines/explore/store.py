@@ -26,6 +26,7 @@ from xmr.pipelines.explore.about import (
     slug,
     takes_of,
 )
+from xmr.pipelines.explore.indexes import saved_indexes
 from xmr.pipelines.instantiate import instantiate, target_class
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class StoreSource:
             composes=Modality.COMPOSED in model.SIDES,
             directions=DIRECTIONS[BOTH] if set(among) == set(BOTH) else (),
             settings={**settings_of(config), "stored as": manifest.dtype},
+            indexes=saved_indexes(store, split),
         )
 
     def load_encoder(self) -> "QueryEncoder":
