@@ -58,6 +58,13 @@ def test_a_grid_has_every_combination_once_and_steps_reach_the_end() -> None:
         grid_of({"lr": Range(0.1, 0.3)}, "")
 
 
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_the_command_line_adds_to_the_space(plus: str) -> None:
+    plan = read_plan(["sweep=emoji_losses", f"{plus}space.head=[linear,mlp]"])
+    assert set(plan.space) == {"loss", "seed", "head"}
+    assert len(plan.grid) == 4 * 3 * 2
+
+
 def test_ranges_of_whole_numbers_stay_whole() -> None:
     pytest.importorskip("optuna")
     space = parse_space({"n": {"low": 1, "high": 1024, "log": True}, "lr": {"low": 1, "high": 2.5}}, "")

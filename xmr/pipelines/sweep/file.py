@@ -87,6 +87,8 @@ def _split(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         key, equals, value = word.partition("=")
         if not equals and not word.startswith("~"):
             raise ConfigError(f"'{word}' is no key=value; write settings as key=value")
+        if key.startswith("+space."):  # as Hydra's command line would have it
+            key = key.removeprefix("+")
         if key in ("sweep", *FIELDS) or key.startswith("space."):
             own[key] = value
         elif key.isidentifier() and key not in of_train:
