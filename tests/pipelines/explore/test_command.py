@@ -114,7 +114,7 @@ def test_another_split_is_another_source(run):
 
 
 def test_a_store_s_vectors_serve_the_run_that_made_them(run, store, no_embedding):
-    shutil.rmtree(run / "explorer")
+    shutil.rmtree(run / "explorer", ignore_errors=True)
     explorer = open_explorer([run, store], split="val")
     of_run, of_store = explorer.sources
     assert of_store == "store-val"
