@@ -1,4 +1,4 @@
-"""A whole run on the embedded emoji, through the real commands: what `make demo` does, with fewer epochs."""
+"""A whole run on the embedded emoji, through the real commands: `make demo` with fewer epochs, smaller pictures."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import xmr
 from tests.pipelines.running import ROOT, Outcome, run_script, script_here
 from xmr.core.errors import XmrError
 
-SETTINGS = ("experiment=emoji", "name=demo", "trainer.max_epochs=10")
+SETTINGS = ("experiment=emoji", "name=demo", "trainer.max_epochs=10", "encoder.image.size=128")
 
 
 @pytest.fixture(scope="module")

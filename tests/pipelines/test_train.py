@@ -168,7 +168,12 @@ def test_it_learns_scenes_it_has_not_seen(
     """Stated: at least 40 % of held-out sentences find their scene first, of 60; chance is 1.7 %."""
     monkeypatch.chdir(workplace)
     outcome = train_here(
-        "experiment=shapes", "data.size=400", "logger=csv_only", capsys=capsys, monkeypatch=monkeypatch
+        "experiment=shapes",
+        "data.size=400",
+        "encoder.image.size=128",
+        "logger=csv_only",
+        capsys=capsys,
+        monkeypatch=monkeypatch,
     )
     assert outcome.code == 0, outcome.stderr
     results = json.loads((workplace / "runs/shapes/latest/results.json").read_text())
