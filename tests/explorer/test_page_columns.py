@@ -143,6 +143,22 @@ def test_columns_come_and_go(browser: Any, served: str) -> None:  # noqa: F811
         assert len(shown(tab, 3)) == 30
 
 
+def test_a_column_that_went_during_a_search_is_not_asked_for(browser: Any, served: str) -> None:  # noqa: F811
+    with explorer_page(browser, served, RED_CIRCLE) as tab:
+        settle(tab)
+        held: list[Any] = []
+        tab.route("**/api/sources", lambda route: held.append(route))
+        # of a source that can't read the text, which is why the page reads the list of sources again
+        tab.get_by_role("button", name="Column", exact=True).click()
+        eventually(tab, lambda: held)
+        tab.get_by_role("button", name="Remove column 3").click()
+        becomes(tab.locator(".column"), 2)
+        held[0].continue_()
+        settle(tab)
+        tab.wait_for_timeout(300)
+        assert len(shown(tab, 2)) == 30
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_telephone_in_both_themes(browser: Any, served: str, scheme: Any) -> None:  # noqa: F811
     small = {"width": 390, "height": 844}

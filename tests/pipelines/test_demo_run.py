@@ -1,4 +1,4 @@
-"""A whole run on the embedded emoji, through the real commands: `make demo` with fewer epochs, smaller pictures."""
+"""A whole run on the embedded emoji, as `make demo` makes one, with fewer epochs and smaller pictures."""
 
 import json
 import os

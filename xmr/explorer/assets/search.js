@@ -110,23 +110,23 @@ class SearchView {
     put(this.notice, await startPage(this.state, this.context));
   }
 
-  ask(group) {
-    const { query, columns, among, k, labels } = this.state;
+  ask(group, { query, columns, among, k, labels }, signal) {
     const body = { query: bodyOf(query), columns: group.map((at) => columns[at]), among, k, labels, tags: TAGS, bins: BINS };
-    return post("/api/search", body, this.context.signal);
+    return post("/api/search", body, signal);
   }
 
   async search() {
     const { state, context } = this, groups = groupsOf(state.columns);
     const answers = await Promise.all(groups.map((group) => this.searchGroup(group, groups.length === 1)));
     const answered = answers.find(Boolean);
-    if (!answered) return;
+    if (!answered || context.signal.aborted) return;
     remember(state.query, answered.query);
     put(this.crumbs, breadcrumbs(state, context));
     const apart = groups.length > 1, refused = answers.some((answer) => answer?.columns.some(({ error, index }) => error && index.startsWith("saved/")));
     if (apart || refused) await context.refresh(); // counts of what was loaded, saved indexes that turned out to be damaged
+    if (context.signal.aborted) return; // this.state is another by now
     if (refused) this.arrange();
-    const { agreement } = apart ? await this.ask(state.columns.map((_, at) => at)) : answered;
+    const { agreement } = apart ? await this.ask(state.columns.map((_, at) => at), state, context.signal) : answered;
     if (context.signal.aborted) return;
     this.drawTools(agreementPanel(agreement) ?? "");
     context.announce(this.columns.map((column) => column.said()).join(" "));
@@ -134,9 +134,9 @@ class SearchView {
 
   /** Search some columns and draw their answers; null when the request itself failed. */
   async searchGroup(group, isAll) {
-    const { signal } = this.context, { columns } = this.state;
+    const { state, context: { signal } } = this, { columns } = state;
     try {
-      const answer = await this.ask(group);
+      const answer = await this.ask(group, state, signal);
       group.forEach((at, index) => {
         if (!answer.columns[index].error) warm.add(columns[at].source);
         this.columns[at].answered(answer.columns[index]);
